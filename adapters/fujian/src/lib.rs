@@ -1,0 +1,1 @@
+//! Fujian's league system, as a pure adapter.

@@ -1,0 +1,1 @@
+//! Guangdong's league system, as a pure adapter.

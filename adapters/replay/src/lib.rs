@@ -1,0 +1,1 @@
+//! Fixtures of adapters: format, replay, comparison, and the laws every adapter keeps.

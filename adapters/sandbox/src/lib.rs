@@ -1,0 +1,1 @@
+//! The partners' side of the three profiles: strict, stateful, with faults.

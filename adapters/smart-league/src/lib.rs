@@ -1,0 +1,1 @@
+//! The national Smart League system, as a pure adapter.

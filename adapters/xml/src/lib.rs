@@ -1,0 +1,1 @@
+//! Reading XML by namespace, strictly and within bounds.

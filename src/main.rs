@@ -1,0 +1,3 @@
+//! The league gateway.
+
+fn main() {}
