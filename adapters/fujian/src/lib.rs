@@ -4,12 +4,12 @@
 //!
 //! - **SOAP 1.1, document/literal**, one endpoint for everything; the operation stands in `SOAPAction` and in the
 //!   body's element. We read by namespace, never by prefix: prefixes are the partner's choice.
-//! - **Answers are not signed.** They are trusted over TLS alone, so [`config`] refuses plain `http` to anything but
+//! - **Answers are not signed.** They are trusted over TLS alone, so `config.rs` refuses plain `http` to anything but
 //!   this machine. Of what can still be checked, everything is: the answer must be the asked operation's and, where it
 //!   names a request, the asked request's.
 //! - **No means HTTP 500**: every refusal is a `soap:Fault`. A fault with HTTP 200, or a response with HTTP 500, is no
 //!   answer of this system.
-//! - **No push**: status events are polled from a feed with a cursor, page by page ([`feed`]).
+//! - **No push**: status events are polled from a feed with a cursor, page by page (`feed.rs`).
 //! - **No organization check** (转到福建的申请不可使用此功能), only a search by words.
 //! - **Complete at check-in**: `ACCEPTED` says only that the member may now check in there, until a deadline.
 //! - The WSDL has room for a member number of any length, so Shandong's sixteen digits are sent; it has none for the
