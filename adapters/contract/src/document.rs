@@ -8,6 +8,7 @@ use crate::reason::{BRANCH_ONLY, DetailKind, REASONS, Reason, ReasonRule};
 use crate::transfer::{Destination, Initiator, Member, Source};
 use crate::{Problem, ProblemCode, ProvinceCode, RequestId, Transfer, text};
 use jiff::Timestamp;
+use jiff::civil::Date;
 use serde_json::{Map, Value, json};
 use std::collections::BTreeMap;
 use zeroize::Zeroizing;
@@ -15,8 +16,29 @@ use zeroize::Zeroizing;
 /// The longest organization full name, in characters (gateway: "over 200 characters").
 pub const FULL_NAME_LIMIT: usize = 200;
 
-/// How a province may be written is the routes' knowledge: code, first two digits, or name.
-pub type ResolveProvince<'a> = &'a dyn Fn(&str) -> Option<ProvinceCode>;
+/// The youngest and the oldest that a member can be, in years (provinces-and-reasons, "People").
+pub const AGE_RANGE: std::ops::RangeInclusive<i16> = 13..=120;
+
+/// What a document is held against beside its own form.
+#[derive(Clone, Copy)]
+pub struct Rules<'a> {
+    /// Which code a province's text means and whether a transfer may go there: the routes' knowledge. The problem is
+    /// reported as it is.
+    pub province: &'a dyn Fn(&str) -> Result<ProvinceCode, Problem>,
+    /// Today, for ages and months; nothing for a document that was accepted on an earlier day.
+    pub today: Option<Date>,
+}
+
+/// The refusal of a province that nobody knows.
+#[must_use]
+pub fn unknown_province() -> Problem {
+    Problem::at(
+        ProblemCode::UnknownProvince,
+        "destination.province_code",
+        "没有这个省级单位，请填写六位代码（如 320000）、前两位或名称",
+        "no such province: give its six digits (320000), the first two, or its name",
+    )
+}
 
 /// Writes the document. It holds personal data in clear: it goes to the sealer or to a role that may see it.
 #[must_use]
@@ -48,24 +70,26 @@ pub fn write(transfer: &Transfer) -> Zeroizing<String> {
 /// # Errors
 /// Every problem of the document.
 pub fn read_canonical(value: &Value) -> Result<Transfer, Vec<Problem>> {
-    read(value, &ProvinceCode::parse)
+    let province = |text: &str| ProvinceCode::parse(text).ok_or_else(unknown_province);
+    read(value, Rules { province: &province, today: None })
 }
 
 /// Reads a document as upstream sends it.
 ///
 /// # Errors
 /// Every problem of the document, each with its field.
-pub fn read(value: &Value, provinces: ResolveProvince<'_>) -> Result<Transfer, Vec<Problem>> {
-    let mut reader = Reader { problems: Vec::new() };
-    let transfer = reader.transfer(value, provinces);
+pub fn read(value: &Value, rules: Rules<'_>) -> Result<Transfer, Vec<Problem>> {
+    let mut reader = Reader { problems: Vec::new(), rules };
+    let transfer = reader.transfer(value);
     match transfer {
         Some(transfer) if reader.problems.is_empty() => Ok(transfer),
         _ => Err(reader.problems),
     }
 }
 
-struct Reader {
+struct Reader<'r> {
     problems: Vec<Problem>,
+    rules: Rules<'r>,
 }
 
 /// An object of the document, with its path for problems.
@@ -81,7 +105,7 @@ impl Node<'_> {
     }
 }
 
-impl Reader {
+impl Reader<'_> {
     fn report(&mut self, code: ProblemCode, field: String, zh: impl Into<String>, en: impl Into<String>) {
         self.problems.push(Problem::at(code, field, zh, en));
     }
@@ -94,7 +118,7 @@ impl Reader {
         self.invalid(field, "缺少该字段", "this field is required");
     }
 
-    fn transfer(&mut self, value: &Value, provinces: ResolveProvince<'_>) -> Option<Transfer> {
+    fn transfer(&mut self, value: &Value) -> Option<Transfer> {
         let Value::Object(fields) = value else {
             self.problems.push(Problem::new(
                 ProblemCode::Malformed,
@@ -122,7 +146,7 @@ impl Reader {
         let initiator = self.initiator(top);
         let member = self.object(top, "member").and_then(|node| self.member(node));
         let source = self.object(top, "source").and_then(|node| self.source(node));
-        let destination = self.object(top, "destination").and_then(|node| self.destination(node, provinces));
+        let destination = self.object(top, "destination").and_then(|node| self.destination(node));
         let reason = self.reason(top);
         let details = reason.and_then(|reason| self.details(top, reason.rule()));
         let applied_at = self.instant(top, "applied_at");
@@ -255,7 +279,12 @@ impl Reader {
         use IdNumberError::{BirthDate, Characters, Checksum, Length, OtherDocument, Region};
         let input = self.required(node, "id_number")?;
         let error = match IdNumber::parse(input) {
-            Ok(id_number) => return Some(id_number),
+            Ok(id_number)
+                if self.rules.today.is_none_or(|day| AGE_RANGE.contains(&id_number.age_on(day))) =>
+            {
+                return Some(id_number);
+            }
+            Ok(_) => BirthDate,
             Err(error) => error,
         };
         let (code, zh, en) = match error {
@@ -296,13 +325,15 @@ impl Reader {
         let joined = YearMonth::parse(self.required(node, "joined_on")?);
         let plausible = joined.filter(|month| {
             // The League was founded in May 1922; nobody joins before birth.
-            month.year() >= 1922 && id_number.is_none_or(|id| *month > YearMonth::of(id.birth_date()))
+            month.year() >= 1922
+                && id_number.is_none_or(|id| *month > YearMonth::of(id.birth_date()))
+                && self.rules.today.is_none_or(|day| *month <= YearMonth::of(day))
         });
         if plausible.is_none() {
             self.invalid(
                 node.field("joined_on"),
-                "入团年月须为 YYYY-MM，且不早于 1922 年和出生年月",
-                "the month of joining must be YYYY-MM, not before 1922 and not before birth",
+                "入团年月须为 YYYY-MM，不早于 1922 年和出生年月，不晚于本月",
+                "the month of joining must be YYYY-MM, not before 1922 or birth, and not in the future",
             );
         }
         plausible
@@ -364,19 +395,10 @@ impl Reader {
         Some(Source { organization_id: organization_id?, full_name: full_name? })
     }
 
-    fn destination(&mut self, node: Node<'_>, provinces: ResolveProvince<'_>) -> Option<Destination> {
+    fn destination(&mut self, node: Node<'_>) -> Option<Destination> {
         self.known(node, &["province_code", "full_name"]);
         let province_code = self.required(node, "province_code").and_then(|input| {
-            let code = provinces(input);
-            if code.is_none() {
-                self.report(
-                    ProblemCode::UnknownProvince,
-                    node.field("province_code"),
-                    "没有这个省级单位，请填写六位代码（如 320000）、前两位或名称",
-                    "no such province: give its six digits (320000), the first two, or its name",
-                );
-            }
-            code
+            (self.rules.province)(input).map_err(|problem| self.problems.push(problem)).ok()
         });
         let full_name = self.bounded(node, "full_name", 2, FULL_NAME_LIMIT);
         Some(Destination { province_code: province_code?, full_name: full_name? })
@@ -452,8 +474,8 @@ impl Reader {
         if instant.is_none() {
             self.invalid(
                 node.field(key),
-                "须为带时区的时间，如 2024-07-01T09:30:00+08:00",
-                "must be a time with an offset, like 2024-07-01T09:30:00+08:00",
+                "须为带时区的时间，如 2024-07-01T09:30:00+08:00，且不晚于今天",
+                "must be a time with an offset, like 2024-07-01T09:30:00+08:00, not in the future",
             );
         }
         // Partners count in milliseconds; what can't be said to them must not distinguish two contents.
