@@ -1,0 +1,103 @@
+//! The desk of a partner: a verified call goes in, what became of it comes out. The same for all three.
+
+use crate::faults::{Fault, FaultKind};
+use crate::organizations::Found;
+use crate::partner::{Call, Done, Refusal};
+use crate::shared::Shared;
+use crate::{Operation, Partner};
+use jiff::SignedDuration;
+
+/// Counts the call and finds the fault that strikes it.
+pub(crate) fn receive(shared: &Shared, partner: Partner, call: &Call) -> Option<Fault> {
+    let mut state = shared.state();
+    let (operation, request_id) = (call.operation(), call.request_id());
+    let fault =
+        state.faults.strike(partner, operation, request_id).filter(|fault| applies(fault, partner, call));
+    if let (Some(request_id), Operation::Submit | Operation::Query) = (request_id, operation) {
+        let tallies = &mut state.books[partner as usize].tallies;
+        let doubt = fault.as_ref().and_then(|fault| fault.kind).is_some_and(FaultKind::leaves_doubt);
+        if operation == Operation::Submit {
+            let tally = tallies.entry(request_id.to_owned()).or_default();
+            tally.submits += 1;
+            tally.blind_submits += u32::from(tally.in_doubt);
+            tally.in_doubt = doubt;
+        } else if let Some(tally) = tallies.get_mut(request_id).filter(|_| !doubt) {
+            tally.in_doubt = false;
+        }
+    }
+    fault
+}
+
+/// The feed's beginning is always valid, and the other two have no cursor.
+fn applies(fault: &Fault, partner: Partner, call: &Call) -> bool {
+    let lost_cursor = matches!(call, Call::Changes { after: 1.., .. }) && partner == Partner::Fujian;
+    fault.kind != Some(FaultKind::CursorExpired) || lost_cursor
+}
+
+/// A refusal that a fault brings about, in place of the call.
+pub(crate) fn trouble(shared: &Shared, fault: &Fault) -> Option<Refusal> {
+    let seconds = fault.retry_after.unwrap_or(1);
+    match fault.kind? {
+        FaultKind::Maintenance => {
+            let until = shared.now() + SignedDuration::from_secs(i64::from(seconds));
+            Some(Refusal::Maintenance { seconds, until, http_date: fault.http_date })
+        }
+        FaultKind::TooMany => Some(Refusal::Busy { seconds }),
+        FaultKind::Authentication => Some(Refusal::Unauthenticated("按故障设定".into())),
+        FaultKind::CursorExpired => Some(Refusal::CursorExpired),
+        FaultKind::Internal => Some(Refusal::Internal),
+        FaultKind::DropBefore
+        | FaultKind::DropAfter
+        | FaultKind::Status500
+        | FaultKind::Garbage
+        | FaultKind::WrongSignature
+        | FaultKind::Hang => None,
+    }
+}
+
+/// Does what is asked. The second value is the `request_id` of a transfer that this call made.
+pub(crate) fn perform(
+    shared: &Shared,
+    partner: Partner,
+    call: Call,
+) -> (Result<Done, Refusal>, Option<String>) {
+    let now = shared.now();
+    let find = |province_code: &str, full_name: &str| {
+        if partner.holds(province_code) {
+            shared.directory.find(province_code, full_name)
+        } else {
+            Found::None
+        }
+    };
+    let answer = match call {
+        Call::Submit(submission) => {
+            let request_id = submission.request_id.clone();
+            let found = find(&submission.province_code, &submission.full_name);
+            return match shared.book(partner, |book| book.submit(*submission, &found, now)) {
+                Ok((done, made)) => (Ok(done), made.then_some(request_id)),
+                Err(refusal) => (Err(refusal), None),
+            };
+        }
+        Call::Check { province_code, .. } if !partner.holds(&province_code) => Err(Refusal::NoOrganization),
+        Call::Check { province_code, full_name } => Ok(Done::Organization(find(&province_code, &full_name))),
+        Call::Search { province_code, .. } if !partner.holds(&province_code) => match partner {
+            Partner::SmartLeague => Err(Refusal::NoOrganization),
+            Partner::Guangdong | Partner::Fujian => Ok(Done::Organizations { total: 0, items: Vec::new() }),
+        },
+        Call::Search { province_code, keyword, skip, take } => {
+            let (total, items) = shared.directory.search(&province_code, &keyword, skip, take);
+            Ok(Done::Organizations { total, items })
+        }
+        Call::Query { request_id } => {
+            let record = shared.book(partner, |book| book.record(&request_id).cloned());
+            record.map(Done::Record).ok_or(Refusal::NoSuchRequest)
+        }
+        Call::Withdraw { request_id } => {
+            shared.book(partner, |book| book.withdraw(&request_id, now)).map(Done::Record)
+        }
+        Call::Changes { after, limit } => {
+            shared.book(partner, |book| book.changes(after, limit)).map(Done::Changes)
+        }
+    };
+    (answer, None)
+}

@@ -1,0 +1,170 @@
+//! The wire of all three: takes connections, applies faults, and cuts connections where a fault says so.
+
+use crate::faults::FaultKind;
+use crate::partner::{Call, Done, Refusal};
+use crate::shared::Shared;
+use crate::{Partner, desk, life};
+use axum::body::{Body, Bytes, to_bytes};
+use axum::http::{HeaderMap, Method, Response};
+use hyper::body::Incoming;
+use hyper::service::service_fn;
+use hyper_util::rt::TokioIo;
+use std::sync::Arc;
+use std::time::Duration;
+use tokio::net::{TcpListener, TcpStream};
+
+/// A body is at most this long (profiles, README).
+pub(crate) const BODY_LIMIT: usize = 1 << 20;
+
+/// A request as it came.
+pub(crate) struct Request {
+    pub(crate) method: Method,
+    /// Path and query, exactly as sent.
+    pub(crate) target: String,
+    pub(crate) headers: HeaderMap,
+    pub(crate) body: Bytes,
+}
+
+impl Request {
+    /// A header's text; empty where there is none.
+    pub(crate) fn header(&self, name: &str) -> &str {
+        self.headers.get(name).and_then(|value| value.to_str().ok()).unwrap_or_default()
+    }
+}
+
+/// An answer, or a push, as it goes out.
+#[derive(Default)]
+pub(crate) struct Message {
+    /// Of an answer.
+    pub(crate) status: u16,
+    pub(crate) headers: Vec<(&'static str, String)>,
+    pub(crate) body: Vec<u8>,
+}
+
+/// The wire format of one partner.
+pub(crate) trait Face: Send + Sync + 'static {
+    /// What an answer must repeat of its request.
+    type Asked: Send + Sync;
+    const PARTNER: Partner;
+
+    /// Reads and verifies a request.
+    fn open(&self, request: &Request) -> (Self::Asked, Result<Call, Refusal>);
+    /// What a request that was not read to its end is answered with.
+    fn too_large(&self) -> Message;
+    /// Writes an answer and signs it, `genuine` or not.
+    fn answer(&self, asked: &Self::Asked, outcome: Result<Done, Refusal>, genuine: bool) -> Message;
+}
+
+/// The connection ends here, without an answer: hyper closes it on a service's error.
+#[derive(Debug)]
+struct Cut;
+
+impl std::fmt::Display for Cut {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str("the connection is cut on purpose")
+    }
+}
+
+impl std::error::Error for Cut {}
+
+pub(crate) async fn serve<F: Face>(listener: TcpListener, face: Arc<F>, shared: Arc<Shared>) {
+    loop {
+        match listener.accept().await {
+            Ok((stream, _)) => shared.spawn(connection(stream, face.clone(), shared.clone())),
+            Err(error) => {
+                // Out of file handles, mostly: give others the time to close some.
+                tracing::warn!(%error, "a connection could not be taken");
+                tokio::time::sleep(Duration::from_millis(10)).await;
+            }
+        }
+    }
+}
+
+async fn connection<F: Face>(stream: TcpStream, face: Arc<F>, shared: Arc<Shared>) {
+    stream.set_nodelay(true).ok();
+    let service = service_fn(move |request| exchange(request, face.clone(), shared.clone()));
+    let served =
+        hyper::server::conn::http1::Builder::new().serve_connection(TokioIo::new(stream), service).await;
+    if let Err(error) = served {
+        tracing::debug!(%error, "a connection ended early");
+    }
+}
+
+async fn exchange<F: Face>(
+    request: hyper::Request<Incoming>,
+    face: Arc<F>,
+    shared: Arc<Shared>,
+) -> Result<Response<Body>, Cut> {
+    let (head, body) = request.into_parts();
+    let Ok(body) = to_bytes(Body::new(body), BODY_LIMIT).await else {
+        shared.violation(F::PARTNER, Refusal::TooLarge.message());
+        return respond(face.too_large());
+    };
+    let target = head.uri.path_and_query().map_or_else(|| "/".to_owned(), ToString::to_string);
+    let request = Request { method: head.method, target, headers: head.headers, body };
+    match face.open(&request) {
+        (asked, Ok(call)) => handle(&*face, &shared, &asked, call).await,
+        (asked, Err(no)) => {
+            if let Some(breach) = no.breach() {
+                shared.violation(F::PARTNER, breach);
+            }
+            respond(face.answer(&asked, Err(no), true))
+        }
+    }
+}
+
+/// A verified call: the fault that strikes it, its effect, its answer.
+async fn handle<F: Face>(
+    face: &F,
+    shared: &Arc<Shared>,
+    asked: &F::Asked,
+    call: Call,
+) -> Result<Response<Body>, Cut> {
+    let fault = desk::receive(shared, F::PARTNER, &call);
+    let mut outcome = Err(Refusal::Internal);
+    if let Some(fault) = &fault {
+        crate::shared::pause(Duration::from_millis(fault.delay_ms)).await;
+    }
+    if fault.as_ref().is_none_or(crate::Fault::has_effect) {
+        let (answer, made) = desk::perform(shared, F::PARTNER, call);
+        outcome = answer;
+        if let Some(request_id) = made {
+            life::begin(shared, F::PARTNER, request_id).await;
+        }
+    }
+    if let Some(no) = fault.as_ref().and_then(|fault| desk::trouble(shared, fault)) {
+        outcome = Err(no);
+    }
+    match fault.and_then(|fault| fault.kind) {
+        Some(FaultKind::DropBefore | FaultKind::DropAfter) => Err(Cut),
+        Some(FaultKind::Hang) => std::future::pending().await,
+        Some(FaultKind::Status500) => respond(page(500)),
+        Some(FaultKind::Garbage) => respond(page(200)),
+        Some(FaultKind::WrongSignature) => respond(face.answer(asked, outcome, false)),
+        None
+        | Some(
+            FaultKind::Maintenance
+            | FaultKind::TooMany
+            | FaultKind::Authentication
+            | FaultKind::CursorExpired
+            | FaultKind::Internal,
+        ) => respond(face.answer(asked, outcome, true)),
+    }
+}
+
+/// What a proxy in between says.
+fn page(status: u16) -> Message {
+    let body = "<!DOCTYPE html><html><head><title>nginx</title></head><body><h1>网关错误</h1></body></html>";
+    Message { status, headers: vec![("content-type", "text/html; charset=utf-8".into())], body: body.into() }
+}
+
+fn respond(message: Message) -> Result<Response<Body>, Cut> {
+    let mut response = Response::builder().status(message.status);
+    for (name, value) in message.headers {
+        response = response.header(name, value);
+    }
+    response.body(Body::from(message.body)).map_err(|error| {
+        tracing::error!(%error, "an answer can't be written");
+        Cut
+    })
+}
