@@ -90,8 +90,8 @@ impl<'a> Source<'a> {
 
 /// The encoding that the declaration names. The declaration itself is ASCII in every accepted encoding.
 fn declared(body: &[u8]) -> Result<Encoding, XmlError> {
-    let declares =
-        body.strip_prefix(b"<?xml").is_some_and(|rest| rest.first().is_some_and(u8::is_ascii_whitespace));
+    let after = body.strip_prefix(b"<?xml").and_then(|rest| rest.first());
+    let declares = after.is_some_and(|next| next.is_ascii_whitespace() || *next == b'?');
     if !declares {
         return Ok(Encoding::Utf8);
     }

@@ -104,6 +104,8 @@ fn what_two_readers_could_take_in_two_ways_is_refused() {
         (" <?xml version='1.0'?><a/>", ProcessingInstruction),
         ("<?xml version='1.1'?><a/>", Declaration),
         ("<?xml encoding='UTF-8'?><a/>", Declaration),
+        ("<?xml?><a/>", Declaration),
+        ("<?xml version='1.0'", Declaration),
         ("<a>&nbsp;</a>", Entity),
         ("<a b='&nbsp;'/>", Entity),
         ("<a>&#0;</a>", Character),
