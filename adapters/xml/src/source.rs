@@ -110,11 +110,11 @@ fn declared(body: &[u8]) -> Result<Encoding, XmlError> {
     }
 }
 
-/// Whether a digit follows a lead byte, which in GB 18030 begins four bytes.
+/// Whether a digit follows a lead byte, which in GB 18030 begins four bytes. (0x80 stands alone: the euro sign.)
 fn has_four_bytes(raw: &[u8]) -> bool {
     let mut bytes = raw.iter();
     while let Some(byte) = bytes.next() {
-        if *byte >= 0x80 && bytes.next().is_some_and(u8::is_ascii_digit) {
+        if *byte > 0x80 && bytes.next().is_some_and(u8::is_ascii_digit) {
             return true;
         }
     }

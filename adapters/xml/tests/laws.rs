@@ -61,6 +61,7 @@ fn only_the_accepted_encodings_that_the_bytes_fit() {
     let text = |raw: Vec<u8>| parse(&raw, ALL).map(|root| root.text);
     assert_eq!(text(with("gbk", &gb("团"))), Ok("团".into()));
     assert_eq!(text(with("GBK", &gb("𠀀"))), Err(EncodingMismatch), "four bytes are not GBK");
+    assert_eq!(text(with("GBK", b"\x805")), Ok("€5".into()));
     assert_eq!(text(with("GB18030", &gb("𠀀"))), Ok("𠀀".into()));
     assert_eq!(text(with("GB18030", &gb("团")[..1])), Err(EncodingMismatch), "half a character");
     assert_eq!(text(with("UTF-8", &gb("团"))), Err(EncodingMismatch));
