@@ -18,12 +18,15 @@
 mod case;
 mod compare;
 pub mod conformance;
+mod file;
 mod http;
 mod load;
 mod replay;
+mod save;
 
 pub use case::{Case, DecodeFault, EncodeFault, Exchange, Expected, Kind, OpenFault, Opened, Push};
 pub use compare::Difference;
 pub use http::{parse_request, parse_response, write_request, write_response};
 pub use load::{FixtureError, Fixtures, load, load_system};
 pub use replay::{bless, replay};
+pub use save::save;

@@ -1,12 +1,9 @@
 //! Reads a tree of fixtures.
 
 use crate::case::{Case, DecodeFault, EncodeFault, Exchange, Expected, Kind, OpenFault, Opened, Push};
+use crate::file::{self, CallFile, CaseFile, ExpectFile};
 use crate::http;
-use jiff::Timestamp;
-use league_contract::{
-    AdapterConfig, Call, CallbackVerdict, Nonce, ProvinceCode, Reply, RequestId, Secret, StatusEvent, System,
-    document,
-};
+use league_contract::{AdapterConfig, Nonce, Secret, System};
 use serde::Deserialize;
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
@@ -55,44 +52,6 @@ struct ConfigFile {
     base_url: String,
     identity: String,
     secrets: Vec<String>,
-}
-
-#[derive(Deserialize)]
-#[serde(deny_unknown_fields)]
-struct CaseFile {
-    title: String,
-    title_zh: String,
-    #[serde(default)]
-    codes: Vec<String>,
-    #[serde(default)]
-    tags: Vec<String>,
-    now: Timestamp,
-    answered_at: Option<Timestamp>,
-    nonce: String,
-    call: Option<CallFile>,
-    expect: ExpectFile,
-}
-
-#[derive(Deserialize)]
-#[serde(tag = "operation", rename_all = "snake_case", deny_unknown_fields)]
-enum CallFile {
-    CheckOrganization { province_code: ProvinceCode, full_name: String },
-    SearchOrganizations { province_code: ProvinceCode, keyword: String, page: u32, size: u32 },
-    Submit { transfer: serde_json::Value },
-    Query { request_id: RequestId },
-    Withdraw { request_id: RequestId, reason: String },
-    ListChanges { after: i64, limit: u32 },
-}
-
-#[derive(Deserialize)]
-#[serde(deny_unknown_fields)]
-struct ExpectFile {
-    reply: Option<Reply>,
-    error: Option<String>,
-    encode_error: Option<String>,
-    event: Option<StatusEvent>,
-    replay_key: Option<String>,
-    verdict: Option<String>,
 }
 
 fn read(root: &Path, only: Option<&System>) -> Result<Fixtures, FixtureError> {
@@ -199,51 +158,12 @@ fn push(
         _ => return Err(fault("[expect]: a callback has event and replay_key, or error".to_owned())),
     };
     let word = expect.verdict.ok_or_else(|| fault("expect.verdict: a callback needs one".to_owned()))?;
-    let verdict = verdict(&word).map_err(|problem| fault(format!("expect.verdict: {problem}")))?;
+    let verdict = file::verdict(&word).map_err(|problem| fault(format!("expect.verdict: {problem}")))?;
     let request = read_http(dir, "request.http", http::parse_request)?;
     let request = request
         .ok_or_else(|| FixtureError { file: dir.join("request.http"), problem: "is missing".to_owned() })?;
     let response = read_http(dir, "response.http", http::parse_response)?;
     Ok(Push { request, opened, verdict, response })
-}
-
-const VERDICTS: [(&str, CallbackVerdict); 7] = [
-    ("stored", CallbackVerdict::Stored),
-    ("unauthenticated", CallbackVerdict::Unauthenticated),
-    ("stale", CallbackVerdict::Stale),
-    ("replayed", CallbackVerdict::Replayed),
-    ("malformed", CallbackVerdict::Malformed),
-    ("too_large", CallbackVerdict::TooLarge),
-    ("unavailable", CallbackVerdict::Unavailable),
-];
-
-fn verdict(word: &str) -> Result<CallbackVerdict, String> {
-    let found = VERDICTS.iter().find(|(known, _)| *known == word);
-    let known = || VERDICTS.map(|(known, _)| known).join(", ");
-    found.map(|(_, verdict)| *verdict).ok_or_else(|| format!("`{word}` is none of {}", known()))
-}
-
-impl CallFile {
-    fn read(self) -> Result<Call, String> {
-        Ok(match self {
-            Self::CheckOrganization { province_code, full_name } => {
-                Call::CheckOrganization { province_code, full_name }
-            }
-            Self::SearchOrganizations { province_code, keyword, page, size } => {
-                Call::SearchOrganizations { province_code, keyword, page, size }
-            }
-            Self::Submit { transfer } => {
-                let transfer = document::read_canonical(&transfer).map_err(|problems| {
-                    let lines: Vec<String> = problems.iter().map(ToString::to_string).collect();
-                    format!("transfer: {}", lines.join("; "))
-                })?;
-                Call::Submit(Box::new(transfer))
-            }
-            Self::Query { request_id } => Call::Query { request_id },
-            Self::Withdraw { request_id, reason } => Call::Withdraw { request_id, reason },
-            Self::ListChanges { after, limit } => Call::ListChanges { after, limit },
-        })
-    }
 }
 
 fn read_toml<T: serde::de::DeserializeOwned>(path: &Path) -> Result<T, FixtureError> {

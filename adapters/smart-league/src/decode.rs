@@ -20,22 +20,18 @@ pub(crate) fn decode(
     at: &CallContext,
     response: &WireResponse,
 ) -> Result<Reply, DecodeError> {
-    if response.body.len() > MAX_BODY_BYTES {
-        return Err(DecodeError::Malformed(format!("the body is over {MAX_BODY_BYTES} bytes")));
-    }
     let signed = verify(settings, at, response);
     if response.status == UNAUTHORIZED {
         return Ok(unauthorized(signed.is_ok(), response));
     }
-    let stale = signed.map_err(|problem| DecodeError::NotGenuine(problem.to_owned()))?.stale_by();
-    if let Some(seconds) = stale {
+    if let Some(seconds) = signed?.stale_by() {
         return Err(DecodeError::NotGenuine(format!("X-Timestamp is {seconds} s from our clock")));
     }
     let envelope: Envelope = read(&response.body).map_err(DecodeError::Malformed)?;
     let found = meaning(response.status, envelope.code, call.operation());
     let found = found.ok_or_else(|| {
-        let Envelope { code, .. } = envelope;
-        DecodeError::UnknownCode(format!("HTTP {} with code {code} to {}", response.status, call.operation()))
+        let (status, code) = (response.status, envelope.code);
+        DecodeError::UnknownCode(format!("HTTP {status} with code {code} to {}", call.operation()))
     })?;
     let remark = Remark { code: envelope.code.to_string(), message: Words::new(envelope.msg) };
     Ok(match found {
@@ -54,11 +50,18 @@ pub(crate) fn decode(
 }
 
 /// Whether the answer is theirs, and to this request. Its time is for the caller to judge.
-fn verify(settings: &Settings, at: &CallContext, response: &WireResponse) -> Result<Signed, &'static str> {
+fn verify(settings: &Settings, at: &CallContext, response: &WireResponse) -> Result<Signed, DecodeError> {
+    if response.body.len() > MAX_BODY_BYTES {
+        return Err(DecodeError::Malformed(format!("the body is over {MAX_BODY_BYTES} bytes")));
+    }
     let status = response.status.to_string();
     let opening = Opening("RESPONSE", &status);
-    let signed = Signed::verify(settings, opening, |name| response.header(name), &response.body, at.now)?;
-    if signed.nonce == at.nonce.to_hex() { Ok(signed) } else { Err("X-Nonce is another request's") }
+    Signed::verify(settings, opening, |name| response.header(name), &response.body, at.now)
+        .and_then(|signed| {
+            let ours = signed.nonce == at.nonce.to_hex();
+            ours.then_some(signed).ok_or("X-Nonce is another request's")
+        })
+        .map_err(|problem| DecodeError::NotGenuine(problem.to_owned()))
 }
 
 /// HTTP 401 blocks, genuine or not: see the crate's documentation. What it says is believed if it is signed.

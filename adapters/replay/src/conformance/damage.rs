@@ -2,7 +2,9 @@
 
 use super::Book;
 use crate::case::{Case, Exchange, Expected, Opened, Push};
-use league_contract::{Blockage, Callback, CallbackError, DecodeError, Remark, Reply, WireRequest, Words};
+use league_contract::{
+    Blockage, Callback, CallbackError, DecodeError, Remark, Reply, WireRequest, WireResponse, Words,
+};
 use std::panic::{AssertUnwindSafe, catch_unwind};
 
 /// Bodies up to this size are damaged at every byte, longer ones at about this many places.
@@ -11,16 +13,24 @@ const EVERY_BYTE_UP_TO: usize = 768;
 impl Book<'_> {
     pub(super) fn survives_damaged_answers(&mut self, case: &Case, exchange: &Exchange) {
         let Some(response) = &exchange.response else { return };
+        let decode = |damaged: &WireResponse| {
+            calm(|| self.adapter.decode(&exchange.call, &case.answer_context(), damaged))
+        };
         for damage in damages(response.body.len()) {
             let mut damaged = response.clone();
             damage.apply(&mut damaged.body);
-            let decode = || self.adapter.decode(&exchange.call, &case.answer_context(), &damaged);
-            let problem = match calm(decode) {
+            let problem = match decode(&damaged) {
                 Err(panic) => Some(panic),
                 Ok(outcome) => self.judge_answer(damage, &exchange.expected, outcome),
             };
             if let Some(problem) = problem {
                 return self.breach(format!("{}: response body, {damage}: {problem}", case.name));
+            }
+        }
+        // Some headers stand outside every signature: what is left to ask is that none makes it panic.
+        for (place, headers) in damaged_headers(&response.headers) {
+            if let Err(panic) = decode(&WireResponse { headers, ..response.clone() }) {
+                return self.breach(format!("{}: response {place}: {panic}", case.name));
             }
         }
     }
@@ -53,16 +63,8 @@ impl Book<'_> {
             damage.apply(&mut damaged.body);
             (format!("body, {damage}"), damaged)
         });
-        let headers = (0..push.request.headers.len()).flat_map(|at| {
-            let (name, value) = &push.request.headers[at];
-            damages(value.len()).filter_map(move |damage| {
-                let mut bytes = value.clone().into_bytes();
-                damage.apply(&mut bytes);
-                let mut damaged = push.request.clone();
-                damaged.headers[at].1 = String::from_utf8(bytes).ok()?;
-                Some((format!("header {name}, {damage}"), damaged))
-            })
-        });
+        let headers = damaged_headers(&push.request.headers)
+            .map(|(place, headers)| (place, WireRequest { headers, ..push.request.clone() }));
         for (place, damaged) in bodies.chain(headers) {
             if let Some(problem) = self.judge_callback(case, push, expected.as_ref(), &damaged) {
                 return self.breach(format!("{}: {place}: {problem}", case.name));
@@ -127,6 +129,21 @@ impl Damage {
 fn damages(length: usize) -> impl Iterator<Item = Damage> {
     let places = (0..length).step_by(length.div_ceil(EVERY_BYTE_UP_TO).max(1));
     places.flat_map(|at| [Damage::Cut(at), Damage::Flip(at, 1 << (at % 8))])
+}
+
+/// Headers with the value of one of them damaged, and which; what is no text afterwards is left out.
+fn damaged_headers(
+    headers: &[(String, String)],
+) -> impl Iterator<Item = (String, Vec<(String, String)>)> + '_ {
+    headers.iter().enumerate().flat_map(move |(at, (name, value))| {
+        damages(value.len()).filter_map(move |damage| {
+            let mut bytes = value.clone().into_bytes();
+            damage.apply(&mut bytes);
+            let mut damaged = headers.to_vec();
+            damaged[at].1 = String::from_utf8(bytes).ok()?;
+            Some((format!("header {name}, {damage}"), damaged))
+        })
+    })
 }
 
 /// Runs it; a panic becomes a breach that names the place.

@@ -1,0 +1,71 @@
+//! Writes a case: what a recorder does with an exchange that it saw.
+
+use crate::case::{Case, Exchange, Expected, Kind, Opened, Push};
+use crate::file::{self, CallFile, CaseFile, ExpectFile};
+use crate::http;
+use std::{fs, io};
+
+/// Writes the case into its folder, which is made. The messages are written as they are: whoever records must have
+/// replaced persons and secrets before.
+///
+/// # Errors
+/// Where a file can't be written.
+pub fn save(case: &Case) -> io::Result<()> {
+    let (call, expect, request, response) = match &case.kind {
+        Kind::Exchange(exchange) => (
+            Some(CallFile::of(&exchange.call)),
+            expected(exchange),
+            exchange.request.as_ref(),
+            exchange.response.as_ref(),
+        ),
+        Kind::Callback(push) => (None, opened(push), Some(&push.request), push.response.as_ref()),
+    };
+    let text = toml::to_string(&CaseFile {
+        title: case.title.clone(),
+        title_zh: case.title_zh.clone(),
+        codes: case.codes.clone(),
+        tags: case.tags.clone(),
+        now: case.now,
+        answered_at: (case.answered_at != case.now).then_some(case.answered_at),
+        nonce: case.nonce.to_hex(),
+        call,
+        expect,
+    })
+    .map_err(io::Error::other)?;
+    fs::create_dir_all(&case.dir)?;
+    fs::write(case.dir.join("case.toml"), text)?;
+    if let Some(request) = request {
+        fs::write(case.dir.join("request.http"), http::write_request(request))?;
+    }
+    if let Some(response) = response {
+        fs::write(case.dir.join("response.http"), http::write_response(response))?;
+    }
+    Ok(())
+}
+
+fn expected(exchange: &Exchange) -> ExpectFile {
+    match &exchange.expected {
+        Expected::Reply(reply) => ExpectFile { reply: Some(reply.clone()), ..ExpectFile::default() },
+        Expected::DecodeError(fault) => {
+            ExpectFile { error: Some(fault.to_string()), ..ExpectFile::default() }
+        }
+        Expected::EncodeError(fault) => {
+            ExpectFile { encode_error: Some(fault.to_string()), ..ExpectFile::default() }
+        }
+    }
+}
+
+fn opened(push: &Push) -> ExpectFile {
+    let verdict = file::verdict_word(push.verdict);
+    match &push.opened {
+        Opened::Event { event, replay_key } => ExpectFile {
+            verdict,
+            event: Some(event.clone()),
+            replay_key: Some(replay_key.clone()),
+            ..ExpectFile::default()
+        },
+        Opened::Refused(fault) => {
+            ExpectFile { verdict, error: Some(fault.to_string()), ..ExpectFile::default() }
+        }
+    }
+}
