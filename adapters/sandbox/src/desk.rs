@@ -11,8 +11,7 @@ use jiff::SignedDuration;
 pub(crate) fn receive(shared: &Shared, partner: Partner, call: &Call) -> Option<Fault> {
     let mut state = shared.state();
     let (operation, request_id) = (call.operation(), call.request_id());
-    let fault =
-        state.faults.strike(partner, operation, request_id).filter(|fault| applies(fault, partner, call));
+    let fault = state.faults.strike(partner, call);
     if let (Some(request_id), Operation::Submit | Operation::Query) = (request_id, operation) {
         let tallies = &mut state.books[partner as usize].tallies;
         let doubt = fault.as_ref().and_then(|fault| fault.kind).is_some_and(FaultKind::leaves_doubt);
@@ -26,12 +25,6 @@ pub(crate) fn receive(shared: &Shared, partner: Partner, call: &Call) -> Option<
         }
     }
     fault
-}
-
-/// The feed's beginning is always valid, and the other two have no cursor.
-fn applies(fault: &Fault, partner: Partner, call: &Call) -> bool {
-    let lost_cursor = matches!(call, Call::Changes { after: 1.., .. }) && partner == Partner::Fujian;
-    fault.kind != Some(FaultKind::CursorExpired) || lost_cursor
 }
 
 /// A refusal that a fault brings about, in place of the call.

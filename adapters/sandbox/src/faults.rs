@@ -1,5 +1,6 @@
 //! What goes wrong, on purpose.
 
+use crate::partner::Call;
 use crate::script::{Rule, Script, matches};
 use crate::{Operation, Partner};
 use serde::Deserialize;
@@ -133,28 +134,27 @@ impl Fault {
         }
     }
 
-    fn matches(&self, partner: Partner, operation: Operation, request_id: Option<&str>) -> bool {
+    fn matches(&self, partner: Partner, call: &Call) -> bool {
+        let request_id = call.request_id();
+        // The feed's beginning is always valid, and the other two have no cursor.
+        let loses_cursor = partner == Partner::Fujian && matches!(call, Call::Changes { after: 1.., .. });
         self.system.is_none_or(|one| one == partner)
-            && self.operation.is_none_or(|one| one == operation)
+            && self.operation.is_none_or(|one| one == call.operation())
             && self
                 .request_id
                 .as_deref()
                 .is_none_or(|pattern| request_id.is_some_and(|id| matches(pattern, id)))
+            && (self.kind != Some(FaultKind::CursorExpired) || loses_cursor)
     }
 }
 
 impl Faults {
     /// The fault that strikes this call, if any; counts `times` down and rolls the dice.
-    pub(crate) fn strike(
-        &mut self,
-        partner: Partner,
-        operation: Operation,
-        request_id: Option<&str>,
-    ) -> Option<Fault> {
+    pub(crate) fn strike(&mut self, partner: Partner, call: &Call) -> Option<Fault> {
         let seed = &mut self.seed;
         let fault = self.faults.iter_mut().find(|fault| {
             fault.times != Some(0)
-                && fault.matches(partner, operation, request_id)
+                && fault.matches(partner, call)
                 && fault.probability.is_none_or(|likely| roll(seed) < likely)
         })?;
         fault.times = fault.times.map(|left| left - 1);

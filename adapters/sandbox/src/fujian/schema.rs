@@ -1,4 +1,4 @@
-//! The inputs of Fujian's operations (`fujian.wsdl`). Phone, name, number and province follow the gateway's own rules
+//! The inputs of Fujian's operations (`fujian.wsdl`). Phone, name and province follow the gateway's own rules
 //! although the schema leaves them open (profile, "Fine print").
 
 use super::instant;
@@ -11,7 +11,8 @@ const MEMBER: &[Field] = &[
     text("gender", Rule::OneOf(&["MALE", "FEMALE"])),
     text("phone", Rule::Phone),
     text("joinedOn", Rule::Month),
-    may("leagueNumber", Shape::Text(Rule::Digits(12))),
+    // Twelve digits, or Shandong's sixteen: the schema has room for both.
+    may("leagueNumber", Shape::Text(Rule::Length(12, 16))),
 ];
 const REASONS: Rule =
     Rule::OneOf(&["EDUCATION", "EMPLOYMENT", "WORK_TRANSFER", "ABROAD", "RESIDENCE", "OTHER"]);
