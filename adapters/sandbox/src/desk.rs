@@ -1,30 +1,41 @@
 //! The desk of a partner: a verified call goes in, what became of it comes out. The same for all three.
 
+use crate::Partner;
 use crate::faults::{Fault, FaultKind};
 use crate::organizations::Found;
 use crate::partner::{Call, Done, Refusal};
 use crate::shared::Shared;
-use crate::{Operation, Partner};
 use jiff::SignedDuration;
 
-/// Counts the call and finds the fault that strikes it.
+/// Counts the call and finds the fault that strikes it. A submit is in doubt until [`answered`].
 pub(crate) fn receive(shared: &Shared, partner: Partner, call: &Call) -> Option<Fault> {
     let mut state = shared.state();
-    let (operation, request_id) = (call.operation(), call.request_id());
-    let fault = state.faults.strike(partner, call);
-    if let (Some(request_id), Operation::Submit | Operation::Query) = (request_id, operation) {
+    if let Call::Submit(submission) = call {
         let tallies = &mut state.books[partner as usize].tallies;
-        let doubt = fault.as_ref().and_then(|fault| fault.kind).is_some_and(FaultKind::leaves_doubt);
-        if operation == Operation::Submit {
-            let tally = tallies.entry(request_id.to_owned()).or_default();
-            tally.submits += 1;
-            tally.blind_submits += u32::from(tally.in_doubt);
-            tally.in_doubt = doubt;
-        } else if let Some(tally) = tallies.get_mut(request_id).filter(|_| !doubt) {
+        let tally = tallies.entry(submission.request_id.clone()).or_default();
+        tally.submits += 1;
+        tally.blind_submits += u32::from(tally.in_doubt);
+        tally.in_doubt = true;
+    }
+    state.faults.strike(partner, call)
+}
+
+/// What a clear answer to a call settles: the `request_id` of a submit or a query.
+pub(crate) fn settles(call: &Call) -> Option<String> {
+    match call {
+        Call::Submit(submission) => Some(submission.request_id.clone()),
+        Call::Query { request_id } => Some(request_id.clone()),
+        Call::Check { .. } | Call::Search { .. } | Call::Withdraw { .. } | Call::Changes { .. } => None,
+    }
+}
+
+/// The answer is about to go out, and the gateway can know what became of its transfer.
+pub(crate) fn answered(shared: &Shared, partner: Partner, request_id: &str) {
+    shared.book(partner, |book| {
+        if let Some(tally) = book.tallies.get_mut(request_id) {
             tally.in_doubt = false;
         }
-    }
-    fault
+    });
 }
 
 /// A refusal that a fault brings about, in place of the call.

@@ -1,10 +1,10 @@
 //! The wire of all three: takes connections, applies faults, and cuts connections where a fault says so.
 
-use crate::faults::FaultKind;
+use crate::faults::{Fault, FaultKind};
 use crate::partner::{Call, Done, Refusal};
-use crate::shared::Shared;
+use crate::shared::{Shared, pause};
 use crate::{Partner, desk, life};
-use axum::body::{Body, Bytes, to_bytes};
+use axum::body::{Body, Bytes, HttpBody, to_bytes};
 use axum::http::{HeaderMap, Method, Response};
 use hyper::body::Incoming;
 use hyper::service::service_fn;
@@ -70,7 +70,9 @@ impl std::error::Error for Cut {}
 pub(crate) async fn serve<F: Face>(listener: TcpListener, face: Arc<F>, shared: Arc<Shared>) {
     loop {
         match listener.accept().await {
-            Ok((stream, _)) => shared.spawn(connection(stream, face.clone(), shared.clone())),
+            Ok((stream, _)) => {
+                shared.spawn(connection(stream, face.clone(), shared.clone()));
+            }
             Err(error) => {
                 // Out of file handles, mostly: give others the time to close some.
                 tracing::warn!(%error, "a connection could not be taken");
@@ -96,9 +98,16 @@ async fn exchange<F: Face>(
     shared: Arc<Shared>,
 ) -> Result<Response<Body>, Cut> {
     let (head, body) = request.into_parts();
-    let Ok(body) = to_bytes(Body::new(body), BODY_LIMIT).await else {
-        shared.violation(F::PARTNER, Refusal::TooLarge.message());
-        return respond(face.too_large());
+    let declared = Body::new(body);
+    let length = declared.size_hint().exact();
+    let body = match to_bytes(declared, BODY_LIMIT).await {
+        Ok(body) => body,
+        // A body of a length within the limit fails only where its sender has gone.
+        Err(_) if length.is_some_and(|length| length <= BODY_LIMIT as u64) => return Err(Cut),
+        Err(_) => {
+            shared.violation(F::PARTNER, Refusal::TooLarge.message());
+            return respond(face.too_large());
+        }
     };
     let target = head.uri.path_and_query().map_or_else(|| "/".to_owned(), ToString::to_string);
     let request = Request { method: head.method, target, headers: head.headers, body };
@@ -121,21 +130,15 @@ async fn handle<F: Face>(
     call: Call,
 ) -> Result<Response<Body>, Cut> {
     let fault = desk::receive(shared, F::PARTNER, &call);
-    let mut outcome = Err(Refusal::Internal);
-    if let Some(fault) = &fault {
-        crate::shared::pause(Duration::from_millis(fault.delay_ms)).await;
+    let kind = fault.as_ref().and_then(|fault| fault.kind);
+    let settles = desk::settles(&call).filter(|_| !kind.is_some_and(FaultKind::leaves_doubt));
+    // On its own: what a partner has begun it ends, whether or not the asker waits.
+    let acting = shared.spawn(act(shared.clone(), F::PARTNER, call, fault));
+    let Ok(Some(outcome)) = acting.await else { return Err(Cut) };
+    if let Some(request_id) = settles {
+        desk::answered(shared, F::PARTNER, &request_id);
     }
-    if fault.as_ref().is_none_or(crate::Fault::has_effect) {
-        let (answer, made) = desk::perform(shared, F::PARTNER, call);
-        outcome = answer;
-        if let Some(request_id) = made {
-            life::begin(shared, F::PARTNER, request_id).await;
-        }
-    }
-    if let Some(no) = fault.as_ref().and_then(|fault| desk::trouble(shared, fault)) {
-        outcome = Err(no);
-    }
-    match fault.and_then(|fault| fault.kind) {
+    match kind {
         Some(FaultKind::DropBefore | FaultKind::DropAfter) => Err(Cut),
         Some(FaultKind::Hang) => std::future::pending().await,
         Some(FaultKind::Status500) => respond(page(500)),
@@ -150,6 +153,27 @@ async fn handle<F: Face>(
             | FaultKind::Internal,
         ) => respond(face.answer(asked, outcome, true)),
     }
+}
+
+/// The delay, the effect, and what comes of it under the fault.
+async fn act(
+    shared: Arc<Shared>,
+    partner: Partner,
+    call: Call,
+    fault: Option<Fault>,
+) -> Result<Done, Refusal> {
+    let mut outcome = Err(Refusal::Internal);
+    if let Some(fault) = &fault {
+        pause(Duration::from_millis(fault.delay_ms)).await;
+    }
+    if fault.as_ref().is_none_or(Fault::has_effect) {
+        let (answer, made) = desk::perform(&shared, partner, call);
+        outcome = answer;
+        if let Some(request_id) = made {
+            life::begin(&shared, partner, request_id).await;
+        }
+    }
+    fault.and_then(|fault| desk::trouble(&shared, &fault)).map_or(outcome, Err)
 }
 
 /// What a proxy in between says.

@@ -14,6 +14,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 use tokio::sync::watch;
+use tokio::task::JoinHandle;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
@@ -107,8 +108,10 @@ impl Shared {
         })
     }
 
+    /// Now, to the millisecond: no profile knows less.
     pub(crate) fn now(&self) -> Timestamp {
-        (self.clock)()
+        let now = (self.clock)();
+        Timestamp::from_millisecond(now.as_millisecond()).unwrap_or(now)
     }
 
     /// Sixteen bytes that no other call and no other run gets.
@@ -167,12 +170,13 @@ impl Shared {
         count.wait_for(|count| *count == 0).await.ok();
     }
 
-    /// Runs a task until it ends or the sandbox stops.
-    pub(crate) fn spawn(&self, task: impl Future<Output = ()> + Send + 'static) {
+    /// Runs a task until it ends or the sandbox stops; `None` says that it was stopped.
+    pub(crate) fn spawn<T: Send + 'static>(
+        &self,
+        task: impl Future<Output = T> + Send + 'static,
+    ) -> JoinHandle<Option<T>> {
         let stop = self.stop.clone();
-        self.tasks.spawn(async move {
-            stop.run_until_cancelled(task).await;
-        });
+        self.tasks.spawn(async move { stop.run_until_cancelled(task).await })
     }
 
     pub(crate) fn cancel(&self) {

@@ -186,3 +186,34 @@ async fn the_feeds_beginning_never_expires() {
     assert_eq!(page(0).await, None);
     assert_eq!(world.smart("POST", "/api/v2/org/exists", &json!({})).await.expect("answered").code, 40001);
 }
+
+#[tokio::test]
+async fn a_sender_that_goes_is_no_breach_and_its_call_still_counts() {
+    use tokio::io::{AsyncReadExt, AsyncWriteExt};
+    let world = faulty(Fault { delay_ms: 5, ..Fault::of(FaultKind::WrongSignature) }).await;
+    let (target, transfer) = ("/api/v2/transfer/in", smart_transfer("r-1"));
+    let url = world.sandbox.urls().smart_league;
+    let mut stream =
+        tokio::net::TcpStream::connect(url.trim_start_matches("http://")).await.expect("connected");
+    stream.write_all(b"POST / HTTP/1.1\r\nhost: x\r\ncontent-length: 9\r\n\r\n{").await.expect("written");
+    stream.shutdown().await.expect("shut");
+    stream.read_to_end(&mut Vec::new()).await.expect("closed");
+    assert_eq!(world.violations(), Vec::<String>::new());
+
+    // Gone while the partner thinks: it acts all the same, and the next submit without a query is a blind one.
+    let received = async {
+        while world.sandbox.report().transfer("r-1").is_none() {
+            tokio::time::sleep(Duration::from_millis(1)).await;
+        }
+    };
+    tokio::select! {
+        biased;
+        () = received => {}
+        _ = world.smart("POST", target, &transfer) => {}
+    }
+    let again = world.smart("POST", target, &transfer).await.expect("answered");
+    assert!(matches!(again.code, 0 | 20901), "{}", again.code);
+    let report = world.sandbox.report();
+    let line = report.transfer("r-1").expect("seen");
+    assert_eq!((line.submits, line.effective, line.blind_submits), (2, 1, 1));
+}
