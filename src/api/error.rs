@@ -1,0 +1,137 @@
+//! Refusals as RFC 9457 problem documents.
+
+use super::ApiState;
+use crate::intake::IntakeError;
+use axum::Json;
+use axum::extract::State;
+use axum::http::{HeaderValue, StatusCode, Uri, header};
+use axum::response::{IntoResponse, Response};
+use league_contract::{Organization, Problem, ProblemCode};
+use serde::Serialize;
+use std::sync::Arc;
+use utoipa::ToSchema;
+
+/// A problem document (RFC 9457). The first problem stands at the top; all of them under `problems`.
+#[derive(Debug, Clone, Serialize, ToSchema)]
+pub struct ProblemDocument {
+    /// Names the kind of problem.
+    #[serde(rename = "type")]
+    pub kind: String,
+    /// Its title.
+    pub title: String,
+    /// The HTTP status.
+    pub status: u16,
+    /// The code, for programs.
+    pub code: String,
+    /// The field at fault.
+    pub field: Option<String>,
+    /// What to do, in Chinese.
+    pub detail: String,
+    /// What to do, in English.
+    pub detail_en: String,
+    /// Organizations that may have been meant.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    #[schema(value_type = Vec<Object>)]
+    pub suggestions: Vec<Organization>,
+    /// All problems of the request, where there are several.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    #[schema(value_type = Vec<Object>)]
+    pub problems: Vec<Problem>,
+}
+
+impl ProblemDocument {
+    /// The document of one or several problems.
+    #[must_use]
+    pub fn new(public_url: &str, mut problems: Vec<Problem>) -> Self {
+        if problems.is_empty() {
+            problems.push(Problem::new(ProblemCode::Internal, "内部错误", "internal error"));
+        }
+        let first = problems[0].clone();
+        Self {
+            kind: format!("{public_url}/problems/{}", first.code.as_str()),
+            title: first.code.title_en().to_owned(),
+            status: first.code.status(),
+            code: first.code.as_str().to_owned(),
+            field: first.field,
+            detail: first.zh,
+            detail_en: first.en,
+            suggestions: first.suggestions,
+            problems: if problems.len() > 1 { problems } else { Vec::new() },
+        }
+    }
+}
+
+/// A refusal on its way out.
+#[derive(Debug)]
+pub struct ApiProblem(pub Box<ProblemDocument>);
+
+impl ApiProblem {
+    /// One problem.
+    #[must_use]
+    pub fn one(state: &ApiState, problem: Problem) -> Self {
+        Self(Box::new(ProblemDocument::new(&state.public_url, vec![problem])))
+    }
+
+    /// Our own fault: the log has the cause, the answer has none of it.
+    #[must_use]
+    pub fn internal(state: &ApiState, error: &(dyn std::error::Error + 'static)) -> Self {
+        tracing::error!(%error, source = error.source().map(ToString::to_string), "a request failed");
+        Self::one(
+            state,
+            Problem::new(
+                ProblemCode::Internal,
+                "网关内部错误，申请未作改动，请稍后重试",
+                "the gateway failed; nothing was changed, try again later",
+            ),
+        )
+    }
+
+    /// What intake said.
+    #[must_use]
+    pub fn intake(state: &ApiState, error: IntakeError) -> Self {
+        match error {
+            IntakeError::Refused(problems) => {
+                Self(Box::new(ProblemDocument::new(&state.public_url, problems)))
+            }
+            IntakeError::Store(error) => Self::internal(state, &error),
+            IntakeError::Seal(error) => Self::internal(state, &error),
+        }
+    }
+}
+
+impl IntoResponse for ApiProblem {
+    fn into_response(self) -> Response {
+        let status = StatusCode::from_u16(self.0.status).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);
+        let mut response = (status, Json(self.0)).into_response();
+        response
+            .headers_mut()
+            .insert(header::CONTENT_TYPE, HeaderValue::from_static("application/problem+json"));
+        if status == StatusCode::UNAUTHORIZED {
+            response.headers_mut().insert(header::WWW_AUTHENTICATE, HeaderValue::from_static("Bearer"));
+        }
+        response
+    }
+}
+
+pub(super) async fn not_found(State(state): State<Arc<ApiState>>, uri: Uri) -> ApiProblem {
+    let path: String = uri.path().chars().take(100).collect();
+    ApiProblem::one(
+        &state,
+        Problem::new(
+            ProblemCode::NotFound,
+            format!("没有 {path} 这个地址，接口见 /openapi.json"),
+            format!("there is no {path}; /openapi.json describes the interface"),
+        ),
+    )
+}
+
+pub(super) async fn method_not_allowed(State(state): State<Arc<ApiState>>) -> Response {
+    let problem = Problem::new(
+        ProblemCode::Malformed,
+        "该地址不支持此方法，接口见 /openapi.json",
+        "this address does not take this method; /openapi.json describes the interface",
+    );
+    let mut document = ProblemDocument::new(&state.public_url, vec![problem]);
+    document.status = StatusCode::METHOD_NOT_ALLOWED.as_u16();
+    ApiProblem(Box::new(document)).into_response()
+}

@@ -1,0 +1,65 @@
+//! The event feed: a cursor, and a long poll.
+
+use super::{ApiProblem, Authenticated, ProblemDocument, READERS, Shared};
+use crate::store::FeedEvent;
+use axum::Json;
+use axum::extract::{Query, State};
+use jiff::SignedDuration;
+use serde::{Deserialize, Serialize};
+use utoipa::{IntoParams, ToSchema};
+
+/// Where to read.
+#[derive(Debug, Deserialize, IntoParams)]
+#[into_params(parameter_in = Query)]
+pub(super) struct FeedQuery {
+    /// The last cursor that was seen; 0 at first.
+    #[serde(default)]
+    after: i64,
+    /// At most so many, 1 to 1000.
+    #[serde(default = "hundred")]
+    limit: u32,
+    /// Seconds to wait for something new, 0 to 60.
+    #[serde(default)]
+    wait: u32,
+}
+
+const fn hundred() -> u32 {
+    100
+}
+
+/// A page of events.
+#[derive(Debug, Serialize, ToSchema)]
+pub(super) struct FeedPage {
+    /// In order.
+    events: Vec<FeedEvent>,
+    /// Ask for what comes after it next.
+    next: i64,
+}
+
+/// Events after a cursor; waits for one if there is none.
+#[utoipa::path(get, path = "/v1/events", tag = "events", params(FeedQuery),
+    responses((status = 200, body = FeedPage), (status = 400, description = "Not a cursor"), (status = 401, body = ProblemDocument)))]
+pub(super) async fn feed(
+    State(state): Shared,
+    caller: Authenticated,
+    Query(query): Query<FeedQuery>,
+) -> Result<Json<FeedPage>, ApiProblem> {
+    caller.require(&state, &READERS)?;
+    let limit = query.limit.clamp(1, 1000);
+    let wait = SignedDuration::from_secs(i64::from(query.wait.min(60)));
+    let until = state.clock.now().saturating_add(wait).unwrap_or_default();
+    // Register, look, sleep.
+    let mut bell = state.bell.listen();
+    loop {
+        let mut tx = state.store.read("feed").await.map_err(|error| ApiProblem::internal(&state, &error))?;
+        let events =
+            tx.feed(query.after, limit).await.map_err(|error| ApiProblem::internal(&state, &error))?;
+        drop(tx);
+        let left = until.duration_since(state.clock.now());
+        if !events.is_empty() || !left.is_positive() {
+            let next = events.last().map_or(query.after, |event| event.cursor);
+            return Ok(Json(FeedPage { events, next }));
+        }
+        bell.wait(&state.clock, left.min(SignedDuration::from_secs(1))).await;
+    }
+}

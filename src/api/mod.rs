@@ -1,0 +1,167 @@
+//! The HTTP face: upstream's API, the partners' callbacks, probes and metrics. No SQL, no HTTP client.
+
+mod callbacks;
+mod error;
+mod events;
+mod organizations;
+mod probes;
+mod transfers;
+
+use crate::access::{Caller, Role, authenticate};
+use crate::clock::Clock;
+use crate::inbound::Receiver;
+use crate::intake::Intake;
+use crate::notify::Bell;
+use crate::organization::check::CheckCache;
+use crate::partner::Partners;
+use crate::routing::Routes;
+use crate::store::Store;
+use axum::extract::{FromRequestParts, State};
+use axum::http::request::Parts;
+use axum::routing::{get, post};
+use axum::{Json, Router};
+pub use error::{ApiProblem, ProblemDocument};
+use league_contract::{Problem, ProblemCode};
+use metrics_exporter_prometheus::PrometheusHandle;
+use std::sync::Arc;
+use std::time::Duration;
+use tower_http::catch_panic::CatchPanicLayer;
+use tower_http::timeout::TimeoutLayer;
+use utoipa::OpenApi;
+use utoipa::openapi::security::{Http, HttpAuthScheme, SecurityScheme};
+use utoipa_axum::router::OpenApiRouter;
+use utoipa_axum::routes;
+
+/// The largest body of one transfer, in bytes.
+const MAX_DOCUMENT: usize = 256 * 1024;
+/// The largest batch, in bytes: a thousand lines of the usual size many times over.
+const MAX_BATCH: usize = 8 * 1024 * 1024;
+/// The longest long poll, and a little.
+const REQUEST_TIMEOUT: Duration = Duration::from_secs(75);
+
+/// What the handlers need.
+pub struct ApiState {
+    /// The outbox.
+    pub store: Store,
+    /// The one validation.
+    pub intake: Intake,
+    /// Where things go.
+    pub routes: Arc<Routes>,
+    /// The systems.
+    pub partners: Arc<Partners>,
+    /// What time it is.
+    pub clock: Clock,
+    /// Rung when the outbox changed.
+    pub bell: Bell,
+    /// Takes pushed messages.
+    pub receiver: Receiver,
+    /// Systems' answers of the last minute.
+    pub checks: CheckCache,
+    /// How others reach us.
+    pub public_url: String,
+    /// Renders `/metrics`.
+    pub metrics: Option<PrometheusHandle>,
+}
+
+/// The state as handlers take it.
+pub type Shared = State<Arc<ApiState>>;
+
+#[derive(OpenApi)]
+#[openapi(
+    info(title = "league-gateway", description = "Carries League members' transfers to organizations in other systems, once in effect."),
+    components(schemas(ProblemDocument)),
+    security(("bearer" = [])),
+    modifiers(&Bearer)
+)]
+struct Description;
+
+struct Bearer;
+
+impl utoipa::Modify for Bearer {
+    fn modify(&self, openapi: &mut utoipa::openapi::OpenApi) {
+        let components = openapi.components.get_or_insert_with(Default::default);
+        components.add_security_scheme("bearer", SecurityScheme::Http(Http::new(HttpAuthScheme::Bearer)));
+    }
+}
+
+/// All routes.
+pub fn router(state: Arc<ApiState>) -> Router {
+    let (described, description) = OpenApiRouter::with_openapi(Description::openapi())
+        .routes(routes!(transfers::create))
+        .routes(routes!(transfers::create_batch))
+        .routes(routes!(transfers::show))
+        .routes(routes!(transfers::amend))
+        .routes(routes!(transfers::withdraw))
+        .routes(routes!(events::feed))
+        .routes(routes!(organizations::check_name))
+        .routes(routes!(organizations::search_names))
+        .routes(routes!(organizations::list_routes))
+        .split_for_parts();
+    described
+        .route("/openapi.json", get(move || async move { Json(description) }))
+        .route("/callbacks/{system}", post(callbacks::receive))
+        .route("/healthz", get(probes::healthz))
+        .route("/readyz", get(probes::readyz))
+        .route("/metrics", get(probes::metrics))
+        .fallback(error::not_found)
+        .method_not_allowed_fallback(error::method_not_allowed)
+        .layer(CatchPanicLayer::new())
+        .layer(TimeoutLayer::with_status_code(axum::http::StatusCode::SERVICE_UNAVAILABLE, REQUEST_TIMEOUT))
+        .with_state(state)
+}
+
+/// A caller who proved a token.
+pub struct Authenticated(pub Caller);
+
+impl FromRequestParts<Arc<ApiState>> for Authenticated {
+    type Rejection = ApiProblem;
+
+    async fn from_request_parts(parts: &mut Parts, state: &Arc<ApiState>) -> Result<Self, ApiProblem> {
+        let header =
+            parts.headers.get(axum::http::header::AUTHORIZATION).and_then(|value| value.to_str().ok());
+        let token = header
+            .and_then(|value| value.split_once(' '))
+            .filter(|(scheme, _)| scheme.eq_ignore_ascii_case("bearer"));
+        let problem = || {
+            ApiProblem::one(
+                state,
+                Problem::new(
+                    ProblemCode::Unauthorized,
+                    "请在 Authorization 头中提供有效的令牌：Bearer TOKEN",
+                    "send a valid token in the Authorization header: Bearer TOKEN",
+                ),
+            )
+        };
+        let (_, token) = token.ok_or_else(problem)?;
+        let caller = authenticate(&state.store, token.trim())
+            .await
+            .map_err(|error| ApiProblem::internal(state, &error))?;
+        caller.map(Self).ok_or_else(problem)
+    }
+}
+
+impl Authenticated {
+    /// Fails unless the caller has one of these roles.
+    ///
+    /// # Errors
+    /// `forbidden`.
+    pub fn require(&self, state: &ApiState, any_of: &[Role]) -> Result<(), ApiProblem> {
+        if self.0.may(any_of) {
+            return Ok(());
+        }
+        let needed = any_of.iter().map(|role| role.as_str()).collect::<Vec<_>>().join(" / ");
+        Err(ApiProblem::one(
+            state,
+            Problem::new(
+                ProblemCode::Forbidden,
+                format!("令牌 {} 没有所需角色：{needed}", self.0.name),
+                format!("the token {} lacks the role: {needed}", self.0.name),
+            ),
+        ))
+    }
+}
+
+/// Roles that may read.
+const READERS: [Role; 4] = Role::ALL;
+/// Roles that may put in, amend and take back.
+const WRITERS: [Role; 2] = [Role::Submit, Role::Admin];

@@ -1,0 +1,189 @@
+//! Organizations: does one of this full name exist, which are there, and which system takes what.
+
+use super::transfers::json;
+use super::{ApiProblem, ApiState, Authenticated, MAX_DOCUMENT, ProblemDocument, READERS, Shared};
+use crate::organization::check::{CheckAnswer, Finding, Source, check_cached, search};
+use crate::organization::normalize;
+use crate::partner::Partner;
+use axum::Json;
+use axum::body::Body;
+use axum::extract::{Query, State};
+use league_contract::document::{FULL_NAME_LIMIT, unknown_province};
+use league_contract::{Capabilities, Organization, Problem, ProblemCode, ProvinceCode};
+use serde::{Deserialize, Serialize};
+use std::sync::Arc;
+use utoipa::{IntoParams, ToSchema};
+
+/// The answer to a check of a full name.
+#[derive(Debug, Serialize, ToSchema)]
+pub(super) struct CheckView {
+    /// Which of the five.
+    result: Finding,
+    /// For people.
+    message: String,
+    /// For people.
+    message_en: String,
+    /// The system's id of it.
+    organization_id: Option<String>,
+    /// Which may have been meant.
+    #[schema(value_type = Vec<Object>)]
+    suggestions: Vec<Organization>,
+    /// Where the answer comes from.
+    source: Source,
+}
+
+/// What to search for.
+#[derive(Debug, Deserialize, IntoParams)]
+#[into_params(parameter_in = Query)]
+pub(super) struct SearchQuery {
+    /// Where: code, first two digits, or name.
+    province_code: String,
+    /// Words of the name.
+    q: String,
+    /// At most so many, 1 to 200.
+    #[serde(default = "twenty")]
+    limit: u32,
+}
+
+const fn twenty() -> u32 {
+    20
+}
+
+/// What was found.
+#[derive(Debug, Serialize, ToSchema)]
+pub(super) struct SearchPage {
+    /// How many there are in all.
+    total: u64,
+    /// The first of them.
+    #[schema(value_type = Vec<Object>)]
+    items: Vec<Organization>,
+    /// Where the answer comes from.
+    source: Source,
+}
+
+/// Where a province-level unit's transfers go.
+#[derive(Debug, Serialize, ToSchema)]
+pub(super) struct RouteView {
+    /// Six digits.
+    code: String,
+    /// Its name.
+    name: String,
+    /// `province` or `unit`.
+    #[schema(value_type = String)]
+    kind: crate::routing::RouteKind,
+    /// A system's name, `internal` or `none`.
+    system: String,
+    /// Whether the system is configured here.
+    available: bool,
+    /// What the system can do.
+    #[schema(value_type = Option<Object>)]
+    capabilities: Option<Capabilities>,
+}
+
+/// 查询组织全称是否存在: is there an organization of exactly this full name?
+#[utoipa::path(post, path = "/v1/organizations/check", tag = "organizations", request_body = Object,
+    responses((status = 200, body = CheckView), (status = 400, body = ProblemDocument), (status = 401, body = ProblemDocument),
+        (status = 422, body = ProblemDocument)))]
+pub(super) async fn check_name(
+    State(state): Shared,
+    caller: Authenticated,
+    body: Body,
+) -> Result<Json<CheckView>, ApiProblem> {
+    caller.require(&state, &READERS)?;
+    let value = json(&state, body, MAX_DOCUMENT).await?;
+    let field = |key: &str| value.get(key).and_then(serde_json::Value::as_str).unwrap_or_default();
+    let (code, partner) = route(&state, field("province_code"))?;
+    let name = field("full_name").trim();
+    if normalize::is_blank(name) || !(2..=FULL_NAME_LIMIT).contains(&name.chars().count()) {
+        return Err(ApiProblem::one(
+            &state,
+            Problem::at(
+                ProblemCode::FieldInvalid,
+                "full_name",
+                "组织全称须为 2 至 200 个字符",
+                "the full name has 2 to 200 characters",
+            ),
+        ));
+    }
+    let CheckAnswer { result, message, message_en, organization_id, suggestions, source, .. } =
+        check_cached(&state.checks, &partner, &state.clock, code, name).await;
+    Ok(Json(CheckView { result, message, message_en, organization_id, suggestions, source }))
+}
+
+/// Search a system's list of organizations.
+#[utoipa::path(get, path = "/v1/organizations", tag = "organizations", params(SearchQuery),
+    responses((status = 200, body = SearchPage), (status = 401, body = ProblemDocument), (status = 422, body = ProblemDocument),
+        (status = 503, body = ProblemDocument)))]
+pub(super) async fn search_names(
+    State(state): Shared,
+    caller: Authenticated,
+    Query(query): Query<SearchQuery>,
+) -> Result<Json<SearchPage>, ApiProblem> {
+    caller.require(&state, &READERS)?;
+    let (code, partner) = route(&state, &query.province_code)?;
+    let least = partner.adapter.capabilities().search_keyword_least;
+    let words = query.q.trim();
+    let count = words.chars().count();
+    if count < least as usize || count > 100 || words.chars().any(char::is_control) {
+        return Err(ApiProblem::one(
+            &state,
+            Problem::at(
+                ProblemCode::FieldInvalid,
+                "q",
+                format!("关键词须为 {least} 至 100 个字符"),
+                format!("the words have {least} to 100 characters"),
+            ),
+        ));
+    }
+    let page = search(&partner, &state.clock, code, words, query.limit).await.ok_or_else(|| {
+        ApiProblem::one(
+            &state,
+            Problem::new(
+                ProblemCode::SystemUnavailable,
+                format!("{}暂时无法查询，请稍后再试", partner.registration.name_zh),
+                format!("{} can't be asked now: try again later", partner.registration.name_en),
+            ),
+        )
+    })?;
+    Ok(Json(SearchPage { total: page.total, items: page.items, source: Source::System }))
+}
+
+/// Every province-level unit, where its transfers go, and what that system can do.
+#[utoipa::path(get, path = "/v1/routes", tag = "routes",
+    responses((status = 200, body = Vec<RouteView>), (status = 401, body = ProblemDocument)))]
+pub(super) async fn list_routes(
+    State(state): Shared,
+    caller: Authenticated,
+) -> Result<Json<Vec<RouteView>>, ApiProblem> {
+    caller.require(&state, &READERS)?;
+    let views = state.routes.iter().map(|route| {
+        let partner = match &route.target {
+            crate::routing::Target::System(system) => state.partners.get(system),
+            crate::routing::Target::Internal | crate::routing::Target::None => None,
+        };
+        RouteView {
+            code: route.code.to_string(),
+            name: route.name.clone(),
+            kind: route.kind,
+            system: route.target.as_str().to_owned(),
+            available: partner.is_some(),
+            capabilities: partner.map(|partner| partner.adapter.capabilities()),
+        }
+    });
+    Ok(Json(views.collect()))
+}
+
+fn route(state: &ApiState, province: &str) -> Result<(ProvinceCode, Arc<Partner>), ApiProblem> {
+    let refuse =
+        |problem: Problem| ApiProblem::one(state, Problem { field: Some("province_code".into()), ..problem });
+    let code = state.routes.resolve(province).ok_or_else(|| refuse(unknown_province()))?;
+    let system = state.routes.system(code).map_err(refuse)?;
+    let partner = state.partners.get(&system).cloned();
+    partner.map(|partner| (code, partner)).ok_or_else(|| {
+        refuse(Problem::new(
+            ProblemCode::NoRoute,
+            format!("尚未接通 {system}"),
+            format!("{system} is not configured here"),
+        ))
+    })
+}

@@ -1,0 +1,50 @@
+//! Is it alive, can it work, and how does it do?
+
+use super::Shared;
+use axum::extract::State;
+use axum::http::{StatusCode, header};
+use axum::response::{IntoResponse, Response};
+
+/// The process runs.
+pub(super) async fn healthz() -> &'static str {
+    "ok\n"
+}
+
+/// A transfer could be taken in and delivered: the store takes writes, and at least one system is neither suspended
+/// nor paused.
+pub(super) async fn readyz(State(state): Shared) -> Response {
+    let mut open = Vec::new();
+    let looked = async {
+        // The write lock and a rollback: nothing is changed, but a full disk or a lost database shows.
+        let mut tx = state.store.write("readyz").await?;
+        for system in state.partners.keys() {
+            let row = tx.system(system).await?;
+            if row.suspended.is_none() && row.paused.is_none() {
+                open.push(system.to_string());
+            }
+        }
+        Ok::<_, crate::store::StoreError>(())
+    };
+    let (status, text) = match looked.await {
+        Ok(()) if !open.is_empty() => (StatusCode::OK, format!("ready: {}\n", open.join(", "))),
+        Ok(()) => (
+            StatusCode::SERVICE_UNAVAILABLE,
+            "not ready: every system is suspended, paused or not configured\n".to_owned(),
+        ),
+        Err(error) => {
+            tracing::error!(%error, "not ready");
+            (StatusCode::SERVICE_UNAVAILABLE, "not ready: the database does not answer\n".to_owned())
+        }
+    };
+    (status, text).into_response()
+}
+
+/// Prometheus text.
+pub(super) async fn metrics(State(state): Shared) -> Response {
+    match &state.metrics {
+        Some(metrics) => {
+            ([(header::CONTENT_TYPE, "text/plain; version=0.0.4")], metrics.render()).into_response()
+        }
+        None => StatusCode::NOT_FOUND.into_response(),
+    }
+}

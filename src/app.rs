@@ -1,0 +1,250 @@
+//! The composition root: the only file that names all three adapters, and the one that puts the daemon together.
+
+use crate::api::{self, ApiState};
+use crate::clock::Clock;
+use crate::inbound::{Feed, Receiver};
+use crate::intake::Intake;
+use crate::lifecycle::Lifecycle;
+use crate::notify::Bell;
+use crate::organization::check::CheckCache;
+use crate::outbound::{Delivery, Driver, Sweeper, lift_if_credentials_changed};
+use crate::partner::{Partner, Partners, Policy};
+use crate::routing::{self, Routes};
+use crate::seal::Sealer;
+use crate::settings::Settings;
+use crate::store::{Owner, SchemaState, Store};
+use crate::transfer::Following;
+use crate::transport::Transport;
+use anyhow::Context as _;
+use jiff::SignedDuration;
+use league_contract::{EventSource, Registration, System};
+use metrics_exporter_prometheus::PrometheusHandle;
+use std::sync::Arc;
+use std::sync::atomic::AtomicI64;
+use tokio::net::TcpListener;
+
+/// Every external system that this program speaks to. A new province is a line here, a crate, and data.
+pub const REGISTRATIONS: [Registration; 3] =
+    [league_smart_league::REGISTRATION, league_guangdong::REGISTRATION, league_fujian::REGISTRATION];
+
+/// The parts that both the daemon and the command line use.
+pub struct App {
+    /// The outbox.
+    pub store: Store,
+    /// Opens and seals.
+    pub sealer: Arc<Sealer>,
+    /// Where things go.
+    pub routes: Arc<Routes>,
+    /// The systems.
+    pub partners: Arc<Partners>,
+    /// What time it is.
+    pub clock: Clock,
+    /// Rung when the outbox changed.
+    pub bell: Bell,
+    /// The one validation.
+    pub intake: Intake,
+    settings: Settings,
+}
+
+/// A daemon that runs.
+pub struct Daemon {
+    /// Its tasks.
+    pub lifecycle: Lifecycle,
+    /// Where it listens.
+    pub address: std::net::SocketAddr,
+    _owner: Owner,
+}
+
+/// The systems of the configuration, with their adapters and connections.
+///
+/// # Errors
+/// The system whose adapter or certificates can't be used.
+pub fn partners(settings: &Settings, sealer: &Sealer) -> anyhow::Result<Partners> {
+    // The provider is the process's; a second one is refused, and the first stays.
+    drop(rustls::crypto::ring::default_provider().install_default());
+    let mut partners = Partners::new();
+    for (name, system) in &settings.systems {
+        let adapter = system.adapter().with_context(|| format!("systems.{name}"))?;
+        let transport = Transport::new(&system.endpoint).with_context(|| format!("systems.{name}"))?;
+        let following =
+            Following { completion: adapter.capabilities().completion, ..system.policy.following };
+        let mut credentials = system.identity.as_bytes().to_vec();
+        for secret in &system.secrets {
+            credentials.push(0);
+            credentials.extend_from_slice(secret.expose());
+        }
+        let partner = Partner {
+            system: System::named(name),
+            registration: system.registration,
+            adapter,
+            transport,
+            policy: Policy { following, ..system.policy },
+            credentials: sealer.digest("credentials", &credentials),
+        };
+        partners.insert(partner.system.clone(), Arc::new(partner));
+    }
+    Ok(partners)
+}
+
+impl App {
+    /// Opens the store and prepares everything; starts nothing, contacts nobody.
+    ///
+    /// # Errors
+    /// What of the configuration can't be used.
+    pub async fn open(settings: Settings, clock: Clock) -> anyhow::Result<Self> {
+        let routes = match &settings.routes_file {
+            Some(path) => {
+                let text = std::fs::read_to_string(path)
+                    .with_context(|| format!("routing.file {}", path.display()))?;
+                Routes::parse(&text).with_context(|| path.display().to_string())?
+            }
+            None => Routes::parse(routing::BUILT_IN)?,
+        };
+        let routes = Arc::new(routes);
+        let sealer = Arc::new(Sealer::new(&settings.privacy_keys, &settings.index_key)?);
+        let partners = Arc::new(partners(&settings, &sealer)?);
+        let store = Store::connect(&settings.database_url).await?;
+        let bell = Bell::default();
+        let intake = Intake {
+            store: store.clone(),
+            sealer: sealer.clone(),
+            routes: routes.clone(),
+            partners: partners.clone(),
+            clock: clock.clone(),
+            bell: bell.clone(),
+        };
+        Ok(Self { store, sealer, routes, partners, clock, bell, intake, settings })
+    }
+
+    /// The configuration.
+    #[must_use]
+    pub fn settings(&self) -> &Settings {
+        &self.settings
+    }
+
+    /// What every piece of delivery work needs.
+    #[must_use]
+    pub fn delivery(&self) -> Delivery {
+        Delivery {
+            store: self.store.clone(),
+            sealer: self.sealer.clone(),
+            clock: self.clock.clone(),
+            bell: self.bell.clone(),
+            worker: self.settings.worker_id.as_str().into(),
+            lease: self.settings.lease,
+        }
+    }
+
+    /// The driver of one system.
+    #[must_use]
+    pub fn driver(&self, partner: &Arc<Partner>) -> Driver {
+        Driver {
+            delivery: self.delivery(),
+            partner: partner.clone(),
+            poll_interval: self.settings.poll_interval,
+        }
+    }
+
+    /// The reader of one system's feed.
+    #[must_use]
+    pub fn feed(&self, partner: &Arc<Partner>) -> Feed {
+        Feed {
+            partner: partner.clone(),
+            store: self.store.clone(),
+            sealer: self.sealer.clone(),
+            clock: self.clock.clone(),
+            bell: self.bell.clone(),
+        }
+    }
+
+    /// What takes back abandoned work.
+    #[must_use]
+    pub fn sweeper(&self) -> Sweeper {
+        Sweeper {
+            store: self.store.clone(),
+            partners: self.partners.clone(),
+            clock: self.clock.clone(),
+            bell: self.bell.clone(),
+            interval: SignedDuration::from_secs(1),
+        }
+    }
+
+    /// What the HTTP face needs.
+    #[must_use]
+    pub fn api(&self, metrics: Option<PrometheusHandle>) -> Arc<ApiState> {
+        Arc::new(ApiState {
+            store: self.store.clone(),
+            intake: self.intake.clone(),
+            routes: self.routes.clone(),
+            partners: self.partners.clone(),
+            clock: self.clock.clone(),
+            bell: self.bell.clone(),
+            receiver: Receiver {
+                store: self.store.clone(),
+                sealer: self.sealer.clone(),
+                clock: self.clock.clone(),
+                bell: self.bell.clone(),
+                logged_at: AtomicI64::new(0),
+            },
+            checks: CheckCache::default(),
+            public_url: self.settings.public_url.clone(),
+            metrics,
+        })
+    }
+
+    /// Starts the daemon: takes the database, takes back what an earlier run left, and begins to serve and deliver.
+    ///
+    /// # Errors
+    /// A schema that is not this program's, another daemon on the same file, an address that is taken.
+    pub async fn start(&self, metrics: Option<PrometheusHandle>) -> anyhow::Result<Daemon> {
+        let owner = self.store.own()?;
+        if self.store.schema().await? == SchemaState::Empty {
+            self.store.migrate().await?;
+        }
+        self.store.require_current().await?;
+        let sweeper = self.sweeper();
+        sweeper.rescue_all().await?;
+        let listener = TcpListener::bind(self.settings.listen)
+            .await
+            .with_context(|| format!("http.listen {}", self.settings.listen))?;
+        let address = listener.local_addr()?;
+        let lifecycle = Lifecycle::default();
+        for partner in self.partners.values() {
+            lift_if_credentials_changed(&self.store, partner).await?;
+            lifecycle.spawn(self.driver(partner).run(lifecycle.stop.clone()));
+            if matches!(partner.adapter.capabilities().events, EventSource::Feed { .. }) {
+                lifecycle.spawn(self.feed(partner).run(lifecycle.stop.clone()));
+            }
+        }
+        lifecycle.spawn(sweeper.run(lifecycle.stop.clone()));
+        lifecycle.spawn(self.drain_intake(lifecycle.clone()));
+        let router = api::router(self.api(metrics));
+        let stop = lifecycle.stop.clone();
+        lifecycle.spawn(async move {
+            let served = axum::serve(listener, router).with_graceful_shutdown(stop.cancelled_owned()).await;
+            if let Err(error) = served {
+                tracing::error!(%error, "the listener failed");
+            }
+        });
+        tracing::info!(%address, systems = self.partners.len(), worker = self.settings.worker_id, "league-gateway runs");
+        Ok(Daemon { lifecycle, address, _owner: owner })
+    }
+
+    fn drain_intake(&self, lifecycle: Lifecycle) -> impl Future<Output = ()> + Send + 'static {
+        let (intake, clock, poll) = (self.intake.clone(), self.clock.clone(), self.settings.poll_interval);
+        async move {
+            while !lifecycle.stop.is_cancelled() {
+                let taken = intake.drain_table(500).await.unwrap_or_else(|error| {
+                    tracing::error!(%error, "the intake table could not be read: trying again");
+                    0
+                });
+                if taken == 0 {
+                    tokio::select! {
+                        () = lifecycle.stop.cancelled() => {}
+                        () = clock.sleep(poll) => {}
+                    }
+                }
+            }
+        }
+    }
+}

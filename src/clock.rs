@@ -1,0 +1,60 @@
+//! The time: the machine's, or one that a test holds in its hand.
+
+use jiff::{SignedDuration, Timestamp};
+use tokio::sync::watch;
+
+/// Where the time comes from. Cheap to clone; clones of a manual clock move together.
+#[derive(Clone, Debug)]
+pub enum Clock {
+    /// The machine's.
+    Wall,
+    /// A test's: it stands still until [`Clock::advance`].
+    Manual(watch::Sender<Timestamp>),
+}
+
+impl Clock {
+    /// A clock that stands at an instant.
+    #[must_use]
+    pub fn manual(at: Timestamp) -> Self {
+        Self::Manual(watch::Sender::new(at))
+    }
+
+    /// Now.
+    #[must_use]
+    pub fn now(&self) -> Timestamp {
+        match self {
+            #[expect(clippy::disallowed_methods, reason = "the one place that asks the machine")]
+            Self::Wall => Timestamp::now(),
+            Self::Manual(time) => *time.borrow(),
+        }
+    }
+
+    /// Moves a manual clock; sleepers whose time has come wake up. A wall clock stays.
+    pub fn advance(&self, by: SignedDuration) {
+        if let Self::Manual(time) = self {
+            time.send_modify(|now| *now = now.saturating_add(by).unwrap_or(Timestamp::MAX));
+        }
+    }
+
+    /// Waits until an instant has come.
+    pub async fn sleep_until(&self, instant: Timestamp) {
+        match self {
+            Self::Wall => {
+                let left = instant.duration_since(self.now());
+                if let Ok(left) = std::time::Duration::try_from(left) {
+                    // An alarm in the far future is looked at again daily.
+                    tokio::time::sleep(left.min(std::time::Duration::from_secs(86_400))).await;
+                }
+            }
+            Self::Manual(time) => {
+                // The sender lives as long as this clock, so the wait ends by the condition alone.
+                drop(time.subscribe().wait_for(|now| *now >= instant).await);
+            }
+        }
+    }
+
+    /// Waits for a span.
+    pub async fn sleep(&self, span: SignedDuration) {
+        self.sleep_until(self.now().saturating_add(span).unwrap_or(Timestamp::MAX)).await;
+    }
+}

@@ -1,0 +1,180 @@
+//! What a status event does to its transfer.
+
+use crate::seal::{SealError, Sealer};
+use crate::store::{CallbackVerdict, NewCallback, StoreError, Stored, Tx};
+use crate::transfer::{Cause, Event, Facts, Following, LastError, Verdict, advance};
+use jiff::Timestamp;
+use league_contract::{EventKind, PartnerStatus, StatusEvent, System, Words};
+
+/// Why an event could not be stored.
+#[derive(Debug, thiserror::Error)]
+pub enum InboundError {
+    /// The store's fault.
+    #[error(transparent)]
+    Store(#[from] StoreError),
+    /// The sealer's.
+    #[error(transparent)]
+    Seal(#[from] SealError),
+}
+
+/// How an event came.
+#[derive(Clone, Copy)]
+pub(super) struct Arrival<'a> {
+    pub(super) system: &'a System,
+    pub(super) following: Following,
+    pub(super) cause: Cause,
+    pub(super) at: Timestamp,
+    /// The message's exact bytes.
+    pub(super) raw: &'a [u8],
+}
+
+/// Keeps an event and applies it to its transfer, in the caller's transaction.
+pub(super) async fn keep(
+    tx: &mut Tx,
+    sealer: &Sealer,
+    arrival: Arrival<'_>,
+    event: &StatusEvent,
+) -> Result<CallbackVerdict, InboundError> {
+    let Arrival { system, following, cause, at, raw } = arrival;
+    let verdict = if tx.repeat_callback(system, &event.event_id).await? {
+        CallbackVerdict::Duplicate
+    } else {
+        let stored = tx.transfer(&event.request_id).await?.filter(|stored| stored.entry.system == *system);
+        let verdict = match &stored {
+            Some(stored) => apply(tx, sealer, stored, following, (event, cause, at)).await?,
+            None => CallbackVerdict::Unmatched,
+        };
+        let clear = serde_json::to_vec(event).map_err(|_| SealError::Damaged("event"))?;
+        tx.insert_callback(&NewCallback {
+            system,
+            event_id: &event.event_id,
+            request_id: event.request_id.as_str(),
+            event: word(event.kind),
+            verdict,
+            received_at: at,
+            event_sealed: &sealer.seal("event", &event.event_id, &clear)?,
+            raw_sealed: &sealer.seal("raw_event", &event.event_id, raw)?,
+        })
+        .await?;
+        verdict
+    };
+    metrics::counter!("league_gateway_events_total", "system" => system.to_string(), "verdict" => verdict.as_str())
+        .increment(1);
+    if verdict == CallbackVerdict::Conflict {
+        tracing::error!(request_id = %event.request_id, %system, event = word(event.kind),
+            "an event contradicts the transfer's state: it is kept, nothing was changed, somebody must look");
+    } else {
+        tracing::info!(request_id = %event.request_id, %system, event = word(event.kind), verdict = verdict.as_str(), "status event");
+    }
+    Ok(verdict)
+}
+
+/// Applies the events that came before their transfer did.
+///
+/// # Errors
+/// [`StoreError`]; an event that can't be opened any more counts as a bad row.
+pub async fn apply_waiting(
+    tx: &mut Tx,
+    sealer: &Sealer,
+    following: Following,
+    id: i64,
+    at: Timestamp,
+) -> Result<(), StoreError> {
+    let Some(stored) = tx.transfer_by_id(id).await? else { return Ok(()) };
+    let waiting = tx.callbacks_of(&stored.entry.system, stored.entry.request_id.as_str()).await?;
+    for row in waiting.into_iter().filter(|row| row.verdict == CallbackVerdict::Unmatched.as_str()) {
+        let bad = |problem: String| StoreError::BadRow {
+            table: "callbacks",
+            column: "event_sealed",
+            id: row.id,
+            problem,
+        };
+        let clear =
+            sealer.open("event", &row.event_id, &row.event_sealed).map_err(|error| bad(error.to_string()))?;
+        let event: StatusEvent = serde_json::from_slice(&clear).map_err(|error| bad(error.to_string()))?;
+        let Some(stored) = tx.transfer_by_id(id).await? else { return Ok(()) };
+        let applied = apply(tx, sealer, &stored, following, (&event, Cause::Callback, at)).await;
+        let verdict = applied.map_err(|error| match error {
+            InboundError::Store(error) => error,
+            InboundError::Seal(error) => bad(error.to_string()),
+        })?;
+        tx.settle_callback(row.id, verdict).await?;
+    }
+    Ok(())
+}
+
+async fn apply(
+    tx: &mut Tx,
+    sealer: &Sealer,
+    stored: &Stored,
+    following: Following,
+    (event, cause, at): (&StatusEvent, Cause, Timestamp),
+) -> Result<CallbackVerdict, InboundError> {
+    let (happened, account) = match event.kind {
+        EventKind::Status(status) => (Some(Event::Reported(status)), None),
+        EventKind::AccountCreated => (None, Some(event.occurred_at)),
+    };
+    let error = match event.kind {
+        EventKind::Status(status) => ended_badly(sealer, stored, status, event.reason.as_ref(), at)?,
+        EventKind::AccountCreated => None,
+    };
+    let facts = Facts {
+        occurred_at: Some(event.occurred_at),
+        receipt_no: Some(event.receipt_no.clone()),
+        check_in_by: event.check_in_by,
+        account_created_at: account,
+        organization_id: event.organization_id.clone(),
+        error,
+        ..Facts::default()
+    };
+    let step = advance(following, &stored.entry, happened, facts, at);
+    // Whoever is at work on it keeps the lease unless the state moved on without them.
+    tx.save(&step, false, cause, at).await?;
+    Ok(if step.verdict == Verdict::Conflict { CallbackVerdict::Conflict } else { CallbackVerdict::Applied })
+}
+
+/// The partner's words for a refusal or a lapse, with the persons of this transfer starred out.
+pub(crate) fn ended_badly(
+    sealer: &Sealer,
+    stored: &Stored,
+    status: PartnerStatus,
+    reason: Option<&Words>,
+    at: Timestamp,
+) -> Result<Option<LastError>, SealError> {
+    let (code, zh, en) = match status {
+        PartnerStatus::Rejected => ("rejected", "接收团组织未通过", "refused by the receiving organization"),
+        PartnerStatus::Overdue => ("overdue", "已逾期", "lapsed"),
+        PartnerStatus::Pending
+        | PartnerStatus::AwaitingCheckIn
+        | PartnerStatus::Approved
+        | PartnerStatus::CheckedIn
+        | PartnerStatus::Withdrawn => return Ok(None),
+    };
+    let words = match reason {
+        Some(words) => {
+            let transfer = sealer.open_transfer(&stored.entry.request_id, &stored.document_sealed)?;
+            format!(": {}", transfer.redact(words.as_received()))
+        }
+        None => String::new(),
+    };
+    Ok(Some(LastError {
+        code: code.to_owned(),
+        zh: format!("{zh}{words}"),
+        en: format!("{en}{words}"),
+        at,
+        suggestions: vec![],
+    }))
+}
+
+fn word(kind: EventKind) -> &'static str {
+    match kind {
+        EventKind::AccountCreated => "account_created",
+        EventKind::Status(PartnerStatus::Pending) => "pending",
+        EventKind::Status(PartnerStatus::AwaitingCheckIn) => "awaiting_check_in",
+        EventKind::Status(PartnerStatus::Approved) => "approved",
+        EventKind::Status(PartnerStatus::CheckedIn) => "checked_in",
+        EventKind::Status(PartnerStatus::Rejected) => "rejected",
+        EventKind::Status(PartnerStatus::Overdue) => "overdue",
+        EventKind::Status(PartnerStatus::Withdrawn) => "withdrawn",
+    }
+}

@@ -1,0 +1,144 @@
+//! A partner's change feed, read from a durable cursor.
+
+use super::apply::{Arrival, InboundError, keep};
+use crate::clock::Clock;
+use crate::notify::Bell;
+use crate::partner::{Outcome, Partner};
+use crate::seal::Sealer;
+use crate::store::Store;
+use crate::transfer::Cause;
+use league_contract::{Answer, Blockage, Call, ChangePage, EventSource, Reply};
+use std::sync::Arc;
+use tokio_util::sync::CancellationToken;
+
+/// Reads one system's feed.
+pub struct Feed {
+    /// Whose.
+    pub partner: Arc<Partner>,
+    /// Where events and the cursor are kept.
+    pub store: Store,
+    /// What seals them.
+    pub sealer: Arc<Sealer>,
+    /// What time it is.
+    pub clock: Clock,
+    /// Rung when something was applied.
+    pub bell: Bell,
+}
+
+/// What a look at the feed brought.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Polled {
+    /// All there is now.
+    UpToDate,
+    /// There is more at once.
+    More,
+    /// The partner refuses our credentials.
+    Blocked(Blockage),
+    /// No answer, or none that can be used.
+    Unavailable,
+    /// The system is paused or suspended.
+    Stopped,
+}
+
+impl Feed {
+    /// Polls until told to stop.
+    pub async fn run(self, stop: CancellationToken) {
+        loop {
+            let polled = match self.poll().await {
+                Ok(polled) => polled,
+                Err(error) => {
+                    tracing::error!(system = %self.partner.system, %error, "the change feed could not be stored: it is read again");
+                    Polled::Unavailable
+                }
+            };
+            if polled == Polled::More {
+                if stop.is_cancelled() {
+                    return;
+                }
+                continue;
+            }
+            tokio::select! {
+                () = stop.cancelled() => return,
+                () = self.clock.sleep(self.partner.policy.feed_interval) => {}
+            }
+        }
+    }
+
+    /// Reads one page: its changes and the cursor behind them are one transaction, so a crash loses none and a repeat
+    /// does no harm.
+    ///
+    /// # Errors
+    /// [`InboundError`] where the page could not be stored; the cursor then stays.
+    pub async fn poll(&self) -> Result<Polled, InboundError> {
+        let system = &self.partner.system;
+        let EventSource::Feed { page_limit } = self.partner.adapter.capabilities().events else {
+            return Ok(Polled::UpToDate);
+        };
+        let row = self.store.read("feed").await?.system(system).await?;
+        if row.suspended.is_some() || row.paused.is_some() {
+            return Ok(Polled::Stopped);
+        }
+        let call = Call::ListChanges { after: row.feed_cursor, limit: page_limit };
+        let exchange = match self.partner.ask(call, &self.clock).await {
+            Ok(exchange) => exchange,
+            Err(error) => {
+                tracing::error!(%system, %error, "the feed can't be asked for");
+                return Ok(Polled::Unavailable);
+            }
+        };
+        let raw = exchange.response.map(|response| response.body).unwrap_or_default();
+        match exchange.outcome {
+            Outcome::Reply(Reply::Answered(Answer::Changes(page))) => {
+                self.store_page(&page, row.feed_cursor, &raw).await
+            }
+            Outcome::Reply(Reply::Answered(Answer::CursorExpired)) => self.start_over().await,
+            Outcome::Reply(Reply::Blocked { why, remark }) => {
+                crate::outbound::suspend(&self.store, &self.partner, why, &remark.code).await?;
+                Ok(Polled::Blocked(why))
+            }
+            Outcome::Reply(_) => Ok(Polled::Unavailable),
+            Outcome::NotSent(text) | Outcome::NoAnswer(text) => {
+                tracing::warn!(%system, why = text, "the change feed gave nothing: it is asked again");
+                Ok(Polled::Unavailable)
+            }
+        }
+    }
+
+    async fn store_page(&self, page: &ChangePage, before: i64, raw: &[u8]) -> Result<Polled, InboundError> {
+        if page.changes.is_empty() && page.last == before {
+            return Ok(Polled::UpToDate);
+        }
+        let system = &self.partner.system;
+        let at = self.clock.now();
+        let mut tx = self.store.write("feed").await?;
+        let following = self.partner.policy.following;
+        for change in &page.changes {
+            // The page is kept with its first change; the others keep what was decoded of them.
+            let raw = if change.event_id == page.changes[0].event_id { raw } else { &[] };
+            keep(&mut tx, &self.sealer, Arrival { system, following, cause: Cause::Feed, at, raw }, change)
+                .await?;
+        }
+        let mut row = tx.system(system).await?;
+        row.feed_cursor = page.last;
+        tx.save_system(system, &row).await?;
+        tx.commit().await?;
+        self.bell.ring();
+        Ok(if page.more { Polled::More } else { Polled::UpToDate })
+    }
+
+    /// The partner has forgotten our place: every open transfer is queried, and the feed read from its beginning.
+    async fn start_over(&self) -> Result<Polled, InboundError> {
+        let system = &self.partner.system;
+        let mut tx = self.store.write("feed cursor expired").await?;
+        let mut row = tx.system(system).await?;
+        let again = row.feed_cursor == 0;
+        row.feed_cursor = 0;
+        tx.save_system(system, &row).await?;
+        let open = tx.query_all_open(system, self.clock.now()).await?;
+        tx.commit().await?;
+        tracing::warn!(%system, open, "the feed no longer has our cursor: open transfers are queried, the feed is read from 0");
+        self.bell.ring();
+        // 0 is always valid by the profile; a partner that refuses it is asked at the usual pace.
+        Ok(if again { Polled::Unavailable } else { Polled::More })
+    }
+}

@@ -1,0 +1,444 @@
+//! Taking transfers in: the one validation behind every door (API, intake table, `enqueue`).
+
+use crate::clock::Clock;
+use crate::notify::Bell;
+use crate::organization::normalize;
+use crate::partner::Partners;
+use crate::routing::Routes;
+use crate::seal::Sealer;
+use crate::store::{NewTransfer, Shown, Store, StoreError, Stored, Tx};
+use crate::transfer::{
+    Cause, Entry, Event, Facts, Line, Milestone, Milestones, State, Verdict, Withdrawal, advance,
+};
+use league_contract::document::{self, Rules, unknown_province};
+use league_contract::{Problem, ProblemCode, RequestId, System, Transfer, text};
+use serde_json::Value;
+use std::sync::Arc;
+
+/// Everything that taking a transfer in needs. Cheap to clone.
+#[derive(Clone)]
+pub struct Intake {
+    /// Where transfers are kept.
+    pub store: Store,
+    /// What seals them.
+    pub sealer: Arc<Sealer>,
+    /// Where they go.
+    pub routes: Arc<Routes>,
+    /// The systems.
+    pub partners: Arc<Partners>,
+    /// What time it is.
+    pub clock: Clock,
+    /// Rung when something came in.
+    pub bell: Bell,
+}
+
+/// What became of a document.
+#[derive(Debug)]
+pub enum Taken {
+    /// A new transfer.
+    Created(Stored),
+    /// The same request with the same content was here already.
+    Same(Stored),
+}
+
+/// Why a document was not taken.
+#[derive(Debug, thiserror::Error)]
+pub enum IntakeError {
+    /// The document's fault: all that is wrong with it, never empty.
+    #[error("refused: {} problem(s)", .0.len())]
+    Refused(Vec<Problem>),
+    /// The store's.
+    #[error(transparent)]
+    Store(#[from] StoreError),
+    /// The sealer's.
+    #[error(transparent)]
+    Seal(#[from] crate::seal::SealError),
+}
+
+impl IntakeError {
+    fn one(problem: Problem) -> Self {
+        Self::Refused(vec![problem])
+    }
+}
+
+impl Intake {
+    /// Reads and checks a document: its form, the person, the route.
+    ///
+    /// # Errors
+    /// All problems at once.
+    pub fn read(&self, value: &Value) -> Result<(Transfer, System), Vec<Problem>> {
+        let route = |text: &str| {
+            let code = self.routes.resolve(text).ok_or_else(unknown_province)?;
+            self.routes.system(code).map(|_| code)
+        };
+        let today = self.clock.now().to_zoned(shanghai()).date();
+        let transfer = document::read(value, Rules { province: &route, today: Some(today) })?;
+        if normalize::is_blank(&transfer.destination.full_name) {
+            return Err(vec![Problem::at(
+                ProblemCode::FieldInvalid,
+                "destination.full_name",
+                "组织全称为空，请填写接收组织的全称",
+                "the full name is blank: give the receiving organization's full name",
+            )]);
+        }
+        let system =
+            self.routes.system(transfer.destination.province_code).map_err(|problem| vec![problem])?;
+        if !self.partners.contains_key(&system) {
+            return Err(vec![Problem::at(
+                ProblemCode::NoRoute,
+                "destination.province_code",
+                format!("尚未接通 {system}，请联系运维"),
+                format!("{system} is not configured here: ask operations"),
+            )]);
+        }
+        Ok((transfer, system))
+    }
+
+    /// Takes one document in, in a transaction of its own.
+    ///
+    /// # Errors
+    /// [`IntakeError`]; nothing is changed then.
+    pub async fn create(&self, value: &Value) -> Result<Taken, IntakeError> {
+        let mut tx = self.store.write("create").await?;
+        let taken = self.take(&mut tx, value).await?;
+        tx.commit().await?;
+        self.bell.ring();
+        Ok(taken)
+    }
+
+    /// Takes one document in, in the caller's transaction. A refusal leaves the transaction as it was.
+    ///
+    /// # Errors
+    /// [`IntakeError`].
+    pub async fn take(&self, tx: &mut Tx, value: &Value) -> Result<Taken, IntakeError> {
+        let (transfer, system) = self.read(value).map_err(IntakeError::Refused)?;
+        let new = self.new_transfer(&transfer, system)?;
+        if let Some(known) = tx.transfer(&transfer.request_id).await? {
+            return if known.created_digest == new.person.digest || known.document_digest == new.person.digest
+            {
+                Ok(Taken::Same(known))
+            } else {
+                Err(IntakeError::one(Problem::at(
+                    ProblemCode::RequestIdConflict,
+                    "request_id",
+                    format!(
+                        "申请编号 {} 已用于另一份内容，原申请未作改动；修改请用 amend",
+                        transfer.request_id
+                    ),
+                    format!(
+                        "{} is taken by another content and nothing was changed: use amend to mend a returned request",
+                        transfer.request_id
+                    ),
+                )))
+            };
+        }
+        self.one_open_transfer(tx, &new, None).await?;
+        let following = self.partners.get(&new.entry.system).map(|partner| partner.policy.following);
+        let lines =
+            [Line::Milestone(Milestone::Received), Line::StateChanged { from: None, to: State::Queued }];
+        let id = tx.insert_transfer(&new, &lines, Cause::Upstream).await?;
+        if let Some(following) = following {
+            crate::inbound::apply_waiting(tx, &self.sealer, following, id, self.clock.now()).await?;
+        }
+        let stored = tx.transfer_by_id(id).await?.ok_or(StoreError::LeaseLost(id))?;
+        metrics::counter!("league_gateway_received_total", "system" => stored.entry.system.to_string())
+            .increment(1);
+        tracing::info!(request_id = %stored.entry.request_id, system = %stored.entry.system, "transfer received");
+        Ok(Taken::Created(stored))
+    }
+
+    async fn one_open_transfer(
+        &self,
+        tx: &mut Tx,
+        new: &NewTransfer,
+        but: Option<i64>,
+    ) -> Result<(), IntakeError> {
+        let open = tx.open_transfer_of(&new.person.index).await?;
+        let Some(open) = open.filter(|open| Some(open.entry.id) != but) else { return Ok(()) };
+        let (id, state) = (&open.entry.request_id, open.entry.state);
+        Err(IntakeError::one(Problem::at(
+            ProblemCode::OpenTransferExists,
+            "member.id_number",
+            format!("该团员已有在途转接申请 {id}（{}），须待其结束", state.zh()),
+            format!(
+                "the member already has an open transfer, {id} ({state}): wait for its end or withdraw it"
+            ),
+        )))
+    }
+
+    fn new_transfer(&self, transfer: &Transfer, system: System) -> Result<NewTransfer, IntakeError> {
+        let now = self.clock.now();
+        let destination = &transfer.destination;
+        let entry = Entry {
+            id: 0,
+            request_id: transfer.request_id.clone(),
+            system,
+            state: State::Queued,
+            province_code: destination.province_code,
+            destination_name: destination.full_name.clone(),
+            sent_name: None,
+            organization_id: None,
+            receipt_no: None,
+            attempts: 0,
+            tries: 0,
+            due_at: Some(now),
+            held: None,
+            withdrawal: None,
+            last_error: None,
+            milestones: Milestones { received_at: Some(now), ..Milestones::default() },
+            warnings: self
+                .routes
+                .mismatch(destination.province_code, &destination.full_name)
+                .into_iter()
+                .collect(),
+            created_at: now,
+            updated_at: now,
+        };
+        let member = &transfer.member;
+        let shown = Shown {
+            name: member.name.masked(),
+            id_number: member.id_number.masked(),
+            phone: member.phone.masked(),
+            source_id: transfer.source.organization_id.clone(),
+            source_name: transfer.source.full_name.clone(),
+            reason: transfer.reason.word().to_owned(),
+        };
+        Ok(NewTransfer {
+            entry,
+            shown,
+            initiator: transfer.initiator.word(),
+            person: self.sealer.seal_transfer(transfer)?,
+        })
+    }
+
+    /// Mends a returned transfer and puts it back into the queue. `changes` has any of `destination`, `reason`,
+    /// `details`, `member`; objects are merged field by field, but `details` of another reason are replaced.
+    ///
+    /// # Errors
+    /// [`IntakeError`]; nothing is changed then.
+    pub async fn amend(&self, request_id: &RequestId, changes: &Value) -> Result<Stored, IntakeError> {
+        let mut tx = self.store.write("amend").await?;
+        let known = known(tx.transfer(request_id).await?, request_id)?;
+        if known.entry.state != State::Returned {
+            return Err(not_allowed(&known.entry, "修改", "amended"));
+        }
+        let transfer = self.sealer.open_transfer(request_id, &known.document_sealed)?;
+        let current: Value = serde_json::from_str(&document::write(&transfer)).unwrap_or_default();
+        let merged = merge(current, changes).map_err(IntakeError::one)?;
+        let (transfer, system) = self.read(&merged).map_err(IntakeError::Refused)?;
+        let new = self.new_transfer(&transfer, system)?;
+        self.one_open_transfer(&mut tx, &new, Some(known.entry.id)).await?;
+        tx.replace_document(&new, known.entry.id).await?;
+        let after = Entry {
+            system: new.entry.system.clone(),
+            province_code: new.entry.province_code,
+            destination_name: new.entry.destination_name.clone(),
+            warnings: new.entry.warnings.clone(),
+            ..known.entry.clone()
+        };
+        let stored = self.occur(&mut tx, after, Event::Amended, "修改", "amended").await?;
+        tx.commit().await?;
+        self.bell.ring();
+        Ok(stored)
+    }
+
+    /// Takes a transfer back: at once where no partner has it, else by asking the partner. The answer says which.
+    ///
+    /// # Errors
+    /// [`IntakeError`]; nothing is changed then.
+    pub async fn withdraw(&self, request_id: &RequestId, reason: &str) -> Result<Stored, IntakeError> {
+        let reason = text::clean(reason, 1, 200).map_err(|_| {
+            IntakeError::one(Problem::at(
+                ProblemCode::FieldInvalid,
+                "reason",
+                "请填写撤回原因（1 至 200 个字符）",
+                "give a reason of 1 to 200 characters",
+            ))
+        })?;
+        let mut tx = self.store.write("withdraw").await?;
+        let known = known(tx.transfer(request_id).await?, request_id)?;
+        let mut entry = known.entry.clone();
+        let stored = match entry.state {
+            State::Withdrawn => return Ok(known),
+            State::Queued | State::Returned => {
+                self.occur(&mut tx, entry, Event::WithdrawnHere, "撤回", "withdrawn").await?
+            }
+            State::Sending | State::Unconfirmed | State::Submitted | State::AwaitingCheckIn => {
+                let partner = self.partners.get(&entry.system);
+                if partner.is_none_or(|partner| !partner.adapter.capabilities().withdraw)
+                    || entry.withdrawal.is_some()
+                {
+                    return if entry.withdrawal.is_some() {
+                        Ok(known)
+                    } else {
+                        Err(not_allowed(&entry, "撤回", "withdrawn"))
+                    };
+                }
+                let now = self.clock.now();
+                entry.withdrawal = Some(Withdrawal { reason, at: now });
+                // In `sending` the outcome of the submit comes first; elsewhere the partner is asked at once.
+                entry.due_at = if entry.state == State::Sending { None } else { Some(now) };
+                entry.updated_at = now;
+                let note = Line::Note {
+                    code: "withdrawal_requested",
+                    text: "上游请求撤回 (upstream asks for it back)".into(),
+                };
+                let step = crate::transfer::Advance { entry, lines: vec![note], verdict: Verdict::Stays };
+                tx.save(&step, false, Cause::Upstream, now).await?;
+                Stored { entry: step.entry, ..known }
+            }
+            State::Completed | State::Rejected | State::Overdue | State::Failed => {
+                return Err(not_allowed(&entry, "撤回", "withdrawn"));
+            }
+        };
+        tx.commit().await?;
+        self.bell.ring();
+        Ok(stored)
+    }
+
+    async fn occur(
+        &self,
+        tx: &mut Tx,
+        entry: Entry,
+        event: Event,
+        zh: &str,
+        en: &str,
+    ) -> Result<Stored, IntakeError> {
+        let now = self.clock.now();
+        let Some(partner) = self.partners.get(&entry.system) else { return Err(not_allowed(&entry, zh, en)) };
+        let step = advance(partner.policy.following, &entry, Some(event), Facts::default(), now);
+        if step.verdict == Verdict::Conflict {
+            return Err(not_allowed(&entry, zh, en));
+        }
+        tx.save(&step, false, Cause::Upstream, now).await?;
+        Ok(tx.transfer_by_id(entry.id).await?.ok_or(StoreError::LeaseLost(entry.id))?)
+    }
+
+    /// Takes in what upstream put into the intake table, in order: each row leaves in the transaction that creates its
+    /// transfer, or moves to `intake_refused` with its problems. Returns how many rows were looked at.
+    ///
+    /// # Errors
+    /// [`IntakeError::Store`] or [`IntakeError::Seal`]; the rows then stay.
+    pub async fn drain_table(&self, limit: u32) -> Result<u32, IntakeError> {
+        // A look costs nothing; the write lock is taken only when there is something to take.
+        if self.store.read("intake").await?.intake(1).await?.is_empty() {
+            return Ok(0);
+        }
+        let mut tx = self.store.write("intake").await?;
+        let rows = tx.intake(limit).await?;
+        let count = u32::try_from(rows.len()).unwrap_or(u32::MAX);
+        for row in rows {
+            let value = parse(&row.payload).and_then(|value| {
+                let same = value.get("request_id").and_then(Value::as_str) == Some(row.request_id.as_str());
+                same.then_some(value).ok_or_else(|| {
+                    vec![Problem::at(
+                        ProblemCode::FieldInvalid,
+                        "request_id",
+                        "intake 行的 request_id 与内容不一致",
+                        "the row's request_id is not the document's",
+                    )]
+                })
+            });
+            let taken = match value {
+                Ok(value) => self.take(&mut tx, &value).await,
+                Err(problems) => Err(IntakeError::Refused(problems)),
+            };
+            match taken {
+                Ok(_) => tx.intake_taken(row.id).await?,
+                Err(IntakeError::Refused(problems)) => {
+                    tracing::warn!(intake_row = row.id, problems = %codes(&problems), "intake row refused");
+                    let sealed =
+                        self.sealer.seal("intake_refused", &row.id.to_string(), row.payload.as_bytes())?;
+                    let problems = serde_json::to_string(&problems).unwrap_or_default();
+                    tx.intake_refused(&row, &problems, &sealed, self.clock.now()).await?;
+                }
+                Err(error) => return Err(error),
+            }
+        }
+        tx.commit().await?;
+        self.bell.ring();
+        Ok(count)
+    }
+}
+
+/// Reads JSON text as a document.
+///
+/// # Errors
+/// One `malformed` problem with line and column, without the text.
+pub fn parse(text: &str) -> Result<Value, Vec<Problem>> {
+    serde_json::from_str(text).map_err(|error| {
+        let (line, column) = (error.line(), error.column());
+        vec![Problem::new(
+            ProblemCode::Malformed,
+            format!("不是有效的 JSON（第 {line} 行第 {column} 列）"),
+            format!("not valid JSON (line {line}, column {column})"),
+        )]
+    })
+}
+
+/// The codes of problems, for a log line.
+#[must_use]
+pub fn codes(problems: &[Problem]) -> String {
+    problems.iter().map(|problem| problem.code.as_str()).collect::<Vec<_>>().join(", ")
+}
+
+/// Days are counted in Shanghai.
+fn shanghai() -> jiff::tz::TimeZone {
+    jiff::tz::TimeZone::fixed(jiff::tz::offset(8))
+}
+
+fn known(found: Option<Stored>, request_id: &RequestId) -> Result<Stored, IntakeError> {
+    found.ok_or_else(|| {
+        IntakeError::one(Problem::at(
+            ProblemCode::NotFound,
+            "request_id",
+            format!("没有申请 {request_id}"),
+            format!("there is no transfer {request_id}"),
+        ))
+    })
+}
+
+fn not_allowed(entry: &Entry, zh: &str, en: &str) -> IntakeError {
+    IntakeError::one(Problem::new(
+        ProblemCode::NotAllowedInState,
+        format!("申请 {} 处于“{}”，不能{zh}", entry.request_id, entry.state.zh()),
+        format!("{} is {} and can't be {en}", entry.request_id, entry.state),
+    ))
+}
+
+/// The document with an amendment's fields in place.
+fn merge(mut current: Value, changes: &Value) -> Result<Value, Problem> {
+    let malformed = |field: &str, zh: &str, en: &str| Problem::at(ProblemCode::FieldInvalid, field, zh, en);
+    let Value::Object(changes) = changes else {
+        return Err(Problem::new(
+            ProblemCode::Malformed,
+            "应为一个 JSON 对象",
+            "the body must be a JSON object",
+        ));
+    };
+    if changes.is_empty() {
+        return Err(Problem::new(ProblemCode::Malformed, "没有要修改的内容", "there is nothing to amend"));
+    }
+    let new_reason = changes.get("reason").is_some_and(|reason| Some(reason) != current.get("reason"));
+    for (key, change) in changes {
+        let known = matches!(key.as_str(), "destination" | "reason" | "details" | "member");
+        if !known {
+            let field: String = key.chars().filter(|c| !c.is_control()).take(40).collect();
+            return Err(malformed(
+                &field,
+                "只能修改 destination、reason、details、member",
+                "only destination, reason, details and member can be amended",
+            ));
+        }
+        match (&mut current[key.as_str()], change) {
+            (Value::Object(fields), Value::Object(changed)) if !(key == "details" && new_reason) => {
+                fields.extend(changed.iter().map(|(key, value)| (key.clone(), value.clone())));
+            }
+            (slot, change) => *slot = change.clone(),
+        }
+    }
+    if new_reason && !changes.contains_key("details") {
+        current["details"] = Value::Object(serde_json::Map::new());
+    }
+    Ok(current)
+}

@@ -1,0 +1,29 @@
+//! league-gateway carries members of the Beijing Communist Youth League online system to organizations in other
+//! systems, each transfer once in effect.
+//!
+//! `ARCHITECTURE.md` leads through the house; in short, from the ground up: the pure core ([`transfer`], [`routing`],
+//! [`organization`], [`retry`], [`clock`]), its effects ([`store`], [`seal`], [`transport`], [`partner`]), the two paths
+//! ([`outbound`], [`inbound`]) with the door in ([`intake`]), the faces ([`api`], [`cli`]), and [`app`], which puts
+//! them together.
+
+pub mod access;
+pub mod api;
+pub mod app;
+pub mod cli;
+pub mod clock;
+pub mod inbound;
+pub mod intake;
+pub mod lifecycle;
+pub mod notify;
+pub mod organization;
+pub mod outbound;
+pub mod partner;
+pub mod retry;
+pub mod routing;
+pub mod seal;
+pub mod settings;
+pub mod store;
+pub mod telemetry;
+pub mod transfer;
+pub mod transport;
+pub mod view;

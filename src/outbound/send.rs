@@ -1,0 +1,333 @@
+//! One piece of work: a leased transfer is checked and submitted, queried, or asked back, and settled.
+
+use super::settle::{Consequence, Situation, consequence};
+use super::suspend::suspend;
+use crate::clock::Clock;
+use crate::inbound::apply::ended_badly;
+use crate::notify::Bell;
+use crate::organization::check::{CheckAnswer, Finding, check};
+use crate::partner::{Exchange, Partner, Prepared};
+use crate::seal::{SealError, Sealer};
+use crate::store::{AttemptResult, Lease, NewAttempt, Store, StoreError, Stored, Tx};
+use crate::transfer::{Advance, Cause, Event, Facts, LastError, Line, State, advance};
+use jiff::SignedDuration;
+use league_contract::{Call, EncodeError, Operation, ProblemCode, Transfer, WireRequest, WireResponse};
+use std::sync::Arc;
+
+/// What every piece of work needs. Cheap to clone.
+#[derive(Clone)]
+pub struct Delivery {
+    /// The outbox.
+    pub store: Store,
+    /// What opens documents and seals exchanges.
+    pub sealer: Arc<Sealer>,
+    /// What time it is.
+    pub clock: Clock,
+    /// Rung after every settlement.
+    pub bell: Bell,
+    /// This daemon's name.
+    pub worker: Arc<str>,
+    /// How long a claim lasts.
+    pub lease: SignedDuration,
+}
+
+/// Why a piece of work could not be finished. The lease then runs out, and what may have been sent is queried.
+#[derive(Debug, thiserror::Error)]
+pub enum WorkError {
+    /// The store's fault, or the lease is lost.
+    #[error(transparent)]
+    Store(#[from] StoreError),
+    /// The document can't be opened, or an exchange not sealed.
+    #[error(transparent)]
+    Seal(#[from] SealError),
+}
+
+/// One leased transfer and the system that it goes to.
+pub struct Work {
+    delivery: Delivery,
+    partner: Arc<Partner>,
+    lease: Lease,
+    transfer: Transfer,
+}
+
+impl Delivery {
+    /// Opens a leased transfer's document for work.
+    ///
+    /// # Errors
+    /// [`WorkError::Seal`].
+    pub fn work(&self, partner: &Arc<Partner>, lease: Lease) -> Result<Work, WorkError> {
+        let transfer =
+            self.sealer.open_transfer(&lease.stored.entry.request_id, &lease.stored.document_sealed)?;
+        Ok(Work { delivery: self.clone(), partner: partner.clone(), lease, transfer })
+    }
+}
+
+impl Work {
+    /// Does what the transfer's state asks for.
+    ///
+    /// # Errors
+    /// [`WorkError`]; nothing is lost, the lease runs out.
+    pub async fn run(self) -> Result<(), WorkError> {
+        let entry = &self.lease.stored.entry;
+        let request_id = entry.request_id.clone();
+        match entry.state {
+            State::Sending => self.deliver().await,
+            State::Unconfirmed if !self.partner.adapter.capabilities().query => self.give_up().await,
+            State::Submitted | State::AwaitingCheckIn if entry.withdrawal.is_some() => {
+                let reason = entry.withdrawal.as_ref().map(|wish| wish.reason.clone()).unwrap_or_default();
+                self.exchange(Call::Withdraw { request_id, reason }).await
+            }
+            State::Unconfirmed | State::Submitted | State::AwaitingCheckIn => {
+                self.exchange(Call::Query { request_id }).await
+            }
+            // Not work: the claim takes no such state.
+            State::Queued
+            | State::Completed
+            | State::Rejected
+            | State::Returned
+            | State::Overdue
+            | State::Withdrawn
+            | State::Failed => Ok(()),
+        }
+    }
+
+    /// Checks the organization, fixes the name that is sent, and submits.
+    async fn deliver(mut self) -> Result<(), WorkError> {
+        let partner = self.partner.clone();
+        if self.lease.stored.entry.sent_name.is_none() && partner.adapter.capabilities().organization_check {
+            let destination = &self.transfer.destination;
+            let (answer, exchange) =
+                check(&partner, &self.delivery.clock, destination.province_code, &destination.full_name)
+                    .await;
+            if let Some(exchange) = exchange {
+                self.record(&exchange).await?;
+            }
+            match answer.result {
+                Finding::NotFound | Finding::Ambiguous => return self.send_back(answer).await,
+                Finding::Exists => {
+                    self.lease.stored.entry.sent_name =
+                        answer.full_name.or_else(|| Some(destination.full_name.clone()));
+                    self.lease.stored.entry.organization_id = answer.organization_id;
+                }
+                // The system checks the name with the submit, too.
+                Finding::Unsupported | Finding::Unavailable => {}
+            }
+        }
+        let typed = self.transfer.destination.full_name.clone();
+        let name = self.lease.stored.entry.sent_name.get_or_insert(typed).clone();
+        let mut sent = self.transfer.clone();
+        sent.destination.full_name = name;
+        self.exchange(Call::Submit(Box::new(sent))).await
+    }
+
+    /// One exchange that may change the partner's books, between two commits.
+    async fn exchange(self, call: Call) -> Result<(), WorkError> {
+        let prepared = match self.partner.prepare(call, &self.delivery.clock) {
+            Ok(prepared) => prepared,
+            Err(error) => return self.inexpressible(error).await,
+        };
+        let attempt = self.open(&prepared).await?;
+        let partner = self.partner.clone();
+        let exchange = partner.send(prepared, &self.delivery.clock).await;
+        self.settle(attempt, exchange).await
+    }
+
+    /// The second commit: from here on the bytes may have gone out. The name that is sent is fixed with it.
+    async fn open(&self, prepared: &Prepared) -> Result<i64, WorkError> {
+        let entry = &self.lease.stored.entry;
+        let sealed = self.seal_request(&prepared.request)?;
+        let mut tx = self.delivery.store.write("open attempt").await?;
+        let current = tx.leased(entry.id, self.lease.token).await?;
+        if current.entry.sent_name != entry.sent_name
+            || current.entry.organization_id != entry.organization_id
+        {
+            let named = crate::transfer::Entry {
+                sent_name: entry.sent_name.clone(),
+                organization_id: entry.organization_id.clone(),
+                ..current.entry
+            };
+            let step = Advance { entry: named, lines: vec![], verdict: crate::transfer::Verdict::Stays };
+            tx.save(&step, false, Cause::Delivery, prepared.context.now).await?;
+        }
+        let attempt = tx
+            .open_attempt(&NewAttempt {
+                transfer_id: entry.id,
+                system: &self.partner.system,
+                operation: prepared.call.operation(),
+                worker: &self.delivery.worker,
+                started_at: prepared.context.now,
+                request_sealed: &sealed,
+            })
+            .await?;
+        tx.commit().await?;
+        Ok(attempt)
+    }
+
+    /// The third commit: the attempt's end, and what it means for the transfer.
+    async fn settle(self, attempt: i64, exchange: Exchange) -> Result<(), WorkError> {
+        let result = self.attempt_result(&exchange)?;
+        let id = self.lease.stored.entry.id;
+        let now = exchange.finished_at;
+        let mut tx = self.delivery.store.write("settle").await?;
+        tx.close_attempt(attempt, &result).await?;
+        let current = match tx.leased(id, self.lease.token).await {
+            Ok(current) => current,
+            Err(StoreError::LeaseLost(_)) => {
+                // A callback was faster, or the lease ran out: the exchange is on record, its outcome is not ours to
+                // apply any more.
+                tx.commit().await?;
+                tracing::info!(request_id = %self.lease.stored.entry.request_id, outcome = exchange.outcome.word(),
+                    "the transfer moved on while we waited for the answer");
+                return Ok(());
+            }
+            Err(error) => return Err(error.into()),
+        };
+        let situation = Situation {
+            operation: exchange.operation,
+            entry: &current.entry,
+            transfer: &self.transfer,
+            policy: self.partner.policy,
+            now,
+        };
+        let consequence = consequence(situation, &exchange.outcome);
+        let suspended = self.apply(&mut tx, &current, consequence, exchange.operation, now).await?;
+        tx.commit().await?;
+        self.delivery.bell.ring();
+        if let Some((why, code)) = suspended {
+            suspend(&self.delivery.store, &self.partner, why, &code).await?;
+        }
+        tracing::info!(request_id = %current.entry.request_id, system = %self.partner.system,
+            operation = %exchange.operation, outcome = exchange.outcome.word(), code = result.code.as_deref(), "exchange settled");
+        Ok(())
+    }
+
+    async fn apply(
+        &self,
+        tx: &mut Tx,
+        current: &Stored,
+        consequence: Consequence,
+        operation: Operation,
+        now: jiff::Timestamp,
+    ) -> Result<Option<(league_contract::Blockage, String)>, WorkError> {
+        let mut facts = consequence.facts;
+        if let Some((status, words)) = &consequence.reported {
+            facts.error =
+                ended_badly(&self.delivery.sealer, current, *status, words.as_ref(), now)?.or(facts.error);
+        }
+        let cause = if operation == Operation::Submit { Cause::Delivery } else { Cause::Query };
+        let step = advance(self.partner.policy.following, &current.entry, consequence.event, facts, now);
+        tx.save(&step, true, cause, now).await?;
+        Ok(consequence.suspend)
+    }
+
+    /// No submit: the organization is not there, or the name says too little.
+    async fn send_back(self, answer: CheckAnswer) -> Result<(), WorkError> {
+        let code = if answer.result == Finding::Ambiguous {
+            ProblemCode::OrgAmbiguous
+        } else {
+            ProblemCode::OrgNotFound
+        };
+        let now = self.delivery.clock.now();
+        let error = LastError {
+            code: code.as_str().to_owned(),
+            zh: answer.message,
+            en: answer.message_en,
+            at: now,
+            suggestions: answer.suggestions,
+        };
+        self.end(Event::DataRefused, error).await
+    }
+
+    /// Our own data does not fit the partner's form.
+    async fn inexpressible(self, error: EncodeError) -> Result<(), WorkError> {
+        let sending = self.lease.stored.entry.state == State::Sending;
+        let at = self.delivery.clock.now();
+        let text = self.transfer.redact(&error.to_string());
+        let zh = format!("对方系统的格式容不下此内容：{text}");
+        let error = LastError { code: "inexpressible".into(), zh, en: text, at, suggestions: vec![] };
+        if sending {
+            return self.end(Event::DataRefused, error).await;
+        }
+        // A withdrawal that can't be said is given up; the transfer goes on.
+        let mut tx = self.delivery.store.write("settle").await?;
+        let current = tx.leased(self.lease.stored.entry.id, self.lease.token).await?;
+        let facts =
+            Facts { error: Some(error), withdrawal_refused: true, fruitless: true, ..Facts::default() };
+        let mut step = advance(self.partner.policy.following, &current.entry, None, facts, at);
+        step.entry.due_at =
+            Some(at.saturating_add(self.partner.policy.following.reconcile_after).unwrap_or(at));
+        tx.save(&step, true, Cause::Delivery, at).await?;
+        Ok(tx.commit().await?)
+    }
+
+    /// The outcome is unknown and can't be asked for: a person decides.
+    async fn give_up(self) -> Result<(), WorkError> {
+        let error = LastError {
+            code: "no_query".into(),
+            zh: "发送结果未知，且对方系统不支持查询，请人工核实后处理".into(),
+            en: "the outcome is unknown and this system can't be queried: find out by other means, then retry or close".into(),
+            at: self.delivery.clock.now(),
+            suggestions: vec![],
+        };
+        self.end(Event::GivenUp, error).await
+    }
+
+    async fn end(self, event: Event, error: LastError) -> Result<(), WorkError> {
+        let now = self.delivery.clock.now();
+        let mut tx = self.delivery.store.write("settle").await?;
+        let current = tx.leased(self.lease.stored.entry.id, self.lease.token).await?;
+        let code = error.code.clone();
+        let facts = Facts { error: Some(error), ..Facts::default() };
+        let mut step = advance(self.partner.policy.following, &current.entry, Some(event), facts, now);
+        step.lines.insert(0, Line::Note { code: "not_sent", text: code.clone() });
+        tx.save(&step, true, Cause::Delivery, now).await?;
+        tx.commit().await?;
+        self.delivery.bell.ring();
+        tracing::info!(request_id = %current.entry.request_id, system = %self.partner.system, code, "settled without a submit");
+        Ok(())
+    }
+
+    /// Keeps an exchange that only asked something.
+    async fn record(&self, exchange: &Exchange) -> Result<(), WorkError> {
+        let result = self.attempt_result(exchange)?;
+        let mut tx = self.delivery.store.write("record exchange").await?;
+        let attempt = tx
+            .open_attempt(&NewAttempt {
+                transfer_id: self.lease.stored.entry.id,
+                system: &self.partner.system,
+                operation: exchange.operation,
+                worker: &self.delivery.worker,
+                started_at: exchange.started_at,
+                request_sealed: &[],
+            })
+            .await?;
+        tx.close_attempt(attempt, &result).await?;
+        Ok(tx.commit().await?)
+    }
+
+    fn attempt_result(&self, exchange: &Exchange) -> Result<AttemptResult, WorkError> {
+        let (code, error) = exchange.outcome.told();
+        Ok(AttemptResult {
+            finished_at: exchange.finished_at,
+            outcome: exchange.outcome.word(),
+            code,
+            http_status: exchange.response.as_ref().map(|response| response.status),
+            error: error.map(|text| self.transfer.redact(&text)),
+            response_sealed: exchange
+                .response
+                .as_ref()
+                .map(|response| self.seal_response(response))
+                .transpose()?,
+        })
+    }
+
+    fn seal_request(&self, request: &WireRequest) -> Result<Vec<u8>, SealError> {
+        let text = league_replay::write_request(request);
+        self.delivery.sealer.seal("request", self.transfer.request_id.as_str(), &text)
+    }
+
+    fn seal_response(&self, response: &WireResponse) -> Result<Vec<u8>, SealError> {
+        let text = league_replay::write_response(response);
+        self.delivery.sealer.seal("response", self.transfer.request_id.as_str(), &text)
+    }
+}

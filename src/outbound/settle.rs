@@ -1,0 +1,333 @@
+//! What an outcome means for the transfer. Pure but for the schedule's jitter: one table, read from top to bottom.
+
+use crate::partner::{Outcome, Policy};
+use crate::transfer::{Entry, Event, Facts, LastError, State};
+use jiff::Timestamp;
+use league_contract::{Answer, Blockage, Operation, PartnerStatus, Refusal, Remark, Reply, Transfer, Words};
+
+/// What an outcome means.
+#[derive(Debug, Clone)]
+pub struct Consequence {
+    /// What happens to the transfer; nothing for an exchange that brought nothing.
+    pub event: Option<Event>,
+    /// What comes along.
+    pub facts: Facts,
+    /// The system must be suspended.
+    pub suspend: Option<(Blockage, String)>,
+    /// The partner's words for a status it reports, to be redacted.
+    pub reported: Option<(PartnerStatus, Option<Words>)>,
+}
+
+/// Everything that decides what an outcome means.
+#[derive(Clone, Copy)]
+pub struct Situation<'a> {
+    /// What was asked.
+    pub operation: Operation,
+    /// The transfer as it is now.
+    pub entry: &'a Entry,
+    /// Its document, for redaction.
+    pub transfer: &'a Transfer,
+    /// How the system is treated.
+    pub policy: Policy,
+    /// When the outcome was known.
+    pub now: Timestamp,
+}
+
+/// What an outcome means for the transfer.
+#[must_use]
+pub fn consequence(situation: Situation<'_>, outcome: &Outcome) -> Consequence {
+    match outcome {
+        Outcome::Reply(Reply::Answered(answer)) => answered(situation, answer),
+        Outcome::Reply(Reply::Refused { why, remark }) => refused(situation, *why, remark),
+        Outcome::Reply(Reply::TryLater { not_before, maintenance, remark }) => {
+            later(situation, *not_before, *maintenance, said(situation, remark))
+        }
+        Outcome::Reply(Reply::Unclear { remark }) => unclear(situation, said(situation, remark)),
+        Outcome::Reply(Reply::Blocked { why, remark }) => Consequence {
+            suspend: Some((*why, remark.code.clone())),
+            ..later(situation, None, true, said(situation, remark))
+        },
+        // Not sent is not the transfer's fault: an outage must not use up its attempts.
+        Outcome::NotSent(text) => {
+            later(situation, None, true, trouble(situation, "not_sent", "未能连接对方系统", text))
+        }
+        Outcome::NoAnswer(text) => {
+            unclear(situation, trouble(situation, "no_answer", "对方系统没有给出可信的答复", text))
+        }
+    }
+}
+
+fn of(event: Option<Event>, facts: Facts) -> Consequence {
+    Consequence { event, facts, suspend: None, reported: None }
+}
+
+fn answered(situation: Situation<'_>, answer: &Answer) -> Consequence {
+    match answer {
+        Answer::Receipt(receipt) => {
+            let facts = Facts {
+                receipt_no: Some(receipt.receipt_no.clone()),
+                // A duplicate's answer is the first one, which may be stale: ask at once what has become of it.
+                due_at: receipt.duplicate.then_some(situation.now),
+                ..Facts::default()
+            };
+            Consequence {
+                reported: Some((receipt.status, None)),
+                ..of(Some(Event::Reported(receipt.status)), facts)
+            }
+        }
+        Answer::Record(record) => {
+            let facts = Facts {
+                occurred_at: Some(record.updated_at),
+                receipt_no: Some(record.receipt_no.clone()),
+                check_in_by: record.check_in_by,
+                account_created_at: record.account_created_at,
+                ..Facts::default()
+            };
+            let reported = Some((record.status, record.reason.clone()));
+            Consequence { reported, ..of(Some(Event::Reported(record.status)), facts) }
+        }
+        Answer::NotReceived => match situation.entry.state {
+            State::Unconfirmed => of(Some(Event::NotReceived), Facts::default()),
+            // They had it, and now they don't: the table calls it a conflict, and time may mend it.
+            State::Submitted
+            | State::AwaitingCheckIn
+            | State::Queued
+            | State::Sending
+            | State::Completed
+            | State::Rejected
+            | State::Returned
+            | State::Overdue
+            | State::Withdrawn
+            | State::Failed => of(
+                Some(Event::NotReceived),
+                Facts { due_at: Some(again(situation, None)), ..Facts::default() },
+            ),
+        },
+        Answer::Organization(_) | Answer::Organizations(_) | Answer::Changes(_) | Answer::CursorExpired => {
+            unclear(
+                situation,
+                trouble(situation, "no_answer", "对方系统答非所问", "an answer to another question"),
+            )
+        }
+    }
+}
+
+fn refused(situation: Situation<'_>, why: Refusal, remark: &Remark) -> Consequence {
+    let error = Some(said(situation, remark));
+    match (situation.operation, why) {
+        (Operation::Submit, Refusal::OrganizationNotFound | Refusal::InvalidData) => {
+            of(Some(Event::DataRefused), Facts { error, ..Facts::default() })
+        }
+        (Operation::Submit, Refusal::Conflict | Refusal::TooLate) => {
+            of(Some(Event::GivenUp), Facts { error, ..Facts::default() })
+        }
+        (Operation::Withdraw, Refusal::TooLate) => {
+            // The current status stands: ask which it is.
+            of(None, Facts { withdrawal_refused: true, due_at: Some(situation.now), ..Facts::default() })
+        }
+        (
+            Operation::Withdraw
+            | Operation::Query
+            | Operation::CheckOrganization
+            | Operation::SearchOrganizations
+            | Operation::ListChanges,
+            Refusal::OrganizationNotFound | Refusal::InvalidData | Refusal::Conflict | Refusal::TooLate,
+        ) => of(
+            None,
+            Facts { error, fruitless: true, due_at: Some(again(situation, None)), ..Facts::default() },
+        ),
+    }
+}
+
+/// It was not done, and may be tried again. A submit goes back to the queue; after too many that count, to a person.
+fn later(situation: Situation<'_>, floor: Option<Timestamp>, free: bool, error: LastError) -> Consequence {
+    let submit = situation.operation == Operation::Submit;
+    if submit && !free && situation.entry.attempts >= situation.policy.max_attempts {
+        return of(Some(Event::GivenUp), Facts { error: Some(error), ..Facts::default() });
+    }
+    let facts = Facts {
+        error: Some(error),
+        fruitless: true,
+        uncounted: submit && free,
+        due_at: Some(again(situation, floor)),
+        ..Facts::default()
+    };
+    of(submit.then_some(Event::Released), facts)
+}
+
+/// It may have been done. Nothing is sent again before a query has answered.
+fn unclear(situation: Situation<'_>, error: LastError) -> Consequence {
+    let submit = situation.operation == Operation::Submit;
+    let facts = Facts {
+        error: Some(error),
+        fruitless: true,
+        due_at: Some(again(situation, None)),
+        ..Facts::default()
+    };
+    of(submit.then_some(Event::Lost), facts)
+}
+
+fn again(situation: Situation<'_>, floor: Option<Timestamp>) -> Timestamp {
+    situation.policy.schedule.next(situation.entry.tries.saturating_add(1), situation.now, floor)
+}
+
+/// The partner's own code and words, with the persons of this transfer starred out.
+fn said(situation: Situation<'_>, remark: &Remark) -> LastError {
+    let words = situation.transfer.redact(remark.message.as_received());
+    let text = if words.is_empty() { remark.code.clone() } else { format!("{} {words}", remark.code) };
+    LastError {
+        code: remark.code.clone(),
+        zh: text.clone(),
+        en: text,
+        at: situation.now,
+        suggestions: vec![],
+    }
+}
+
+fn trouble(situation: Situation<'_>, code: &str, zh: &str, text: &str) -> LastError {
+    let text = situation.transfer.redact(text);
+    LastError {
+        code: code.to_owned(),
+        zh: format!("{zh}：{text}"),
+        en: text,
+        at: situation.now,
+        suggestions: vec![],
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::retry::Schedule;
+    use crate::transfer::{Following, Verdict, transition};
+    use jiff::SignedDuration;
+    use league_contract::{Completion, Receipt, document};
+    use std::time::Duration;
+
+    fn transfer() -> Transfer {
+        document::read_canonical(&serde_json::json!({
+            "request_id": "BJ-1", "initiator": "member",
+            "member": {"name": "张三", "id_number": "11010519491231002X", "phone": "13800138000", "joined_on": "2012-05"},
+            "source": {"organization_id": "1", "full_name": "来源团支部"},
+            "destination": {"province_code": "320000", "full_name": "共青团南京大学委员会"},
+            "reason": "other", "details": {"text": "因家庭原因迁往外地居住"}, "applied_at": "2024-07-01T09:30:00+08:00"
+        }))
+        .expect("valid")
+    }
+
+    fn policy() -> Policy {
+        Policy {
+            following: Following {
+                completion: Completion::Approval,
+                reconcile_after: SignedDuration::from_hours(6),
+            },
+            schedule: Schedule { initial: Duration::from_secs(1), max: Duration::from_secs(600) },
+            max_attempts: 3,
+            concurrency: 1,
+            feed_interval: SignedDuration::from_secs(30),
+        }
+    }
+
+    fn meaning(operation: Operation, state: State, attempts: u32, outcome: &Outcome) -> Consequence {
+        let mut entry = crate::transfer::tests::entry(state);
+        entry.attempts = attempts;
+        let transfer = transfer();
+        let situation = Situation {
+            operation,
+            entry: &entry,
+            transfer: &transfer,
+            policy: policy(),
+            now: crate::transfer::tests::at(0),
+        };
+        consequence(situation, outcome)
+    }
+
+    fn remark() -> Remark {
+        Remark { code: "40001".into(), message: Words::new("张三的证件号 11010519491231002X 有误") }
+    }
+
+    #[test]
+    fn a_submits_outcome_decides_as_the_design_says() {
+        let receipt = |duplicate| {
+            Outcome::Reply(Reply::Answered(Answer::Receipt(Receipt {
+                receipt_no: "T1".into(),
+                status: PartnerStatus::Pending,
+                duplicate,
+            })))
+        };
+        let refusal = |why| Outcome::Reply(Reply::Refused { why, remark: remark() });
+        let busy =
+            |maintenance| Outcome::Reply(Reply::TryLater { not_before: None, maintenance, remark: remark() });
+        for (outcome, attempts, event, uncounted) in [
+            (receipt(false), 1, Event::Reported(PartnerStatus::Pending), false),
+            (receipt(true), 1, Event::Reported(PartnerStatus::Pending), false),
+            (refusal(Refusal::OrganizationNotFound), 1, Event::DataRefused, false),
+            (refusal(Refusal::InvalidData), 1, Event::DataRefused, false),
+            (refusal(Refusal::Conflict), 1, Event::GivenUp, false),
+            (busy(false), 1, Event::Released, false),
+            (busy(false), 3, Event::GivenUp, false),
+            (busy(true), 3, Event::Released, true),
+            (Outcome::NotSent("refused".into()), 3, Event::Released, true),
+            (Outcome::NoAnswer("timed out".into()), 1, Event::Lost, false),
+            (Outcome::NoAnswer("timed out".into()), 9, Event::Lost, false),
+            (Outcome::Reply(Reply::Unclear { remark: remark() }), 1, Event::Lost, false),
+            (
+                Outcome::Reply(Reply::Blocked { why: Blockage::Authentication, remark: remark() }),
+                1,
+                Event::Released,
+                true,
+            ),
+        ] {
+            let meant = meaning(Operation::Submit, State::Sending, attempts, &outcome);
+            assert_eq!((meant.event, meant.facts.uncounted), (Some(event), uncounted), "{outcome:?}");
+            assert!(matches!(transition(Completion::Approval, State::Sending, event), Verdict::To(_)));
+            assert_eq!(meant.suspend.is_some(), matches!(outcome, Outcome::Reply(Reply::Blocked { .. })));
+        }
+    }
+
+    #[test]
+    fn a_duplicate_is_queried_at_once_because_its_answer_may_be_stale() {
+        let receipt = Receipt { receipt_no: "T1".into(), status: PartnerStatus::Pending, duplicate: true };
+        let meant = meaning(
+            Operation::Submit,
+            State::Sending,
+            1,
+            &Outcome::Reply(Reply::Answered(Answer::Receipt(receipt))),
+        );
+        assert_eq!(meant.facts.due_at, Some(crate::transfer::tests::at(0)));
+    }
+
+    #[test]
+    fn a_question_without_an_answer_changes_no_state() {
+        for operation in [Operation::Query, Operation::Withdraw] {
+            for outcome in [
+                Outcome::NotSent("refused".into()),
+                Outcome::NoAnswer("timed out".into()),
+                Outcome::Reply(Reply::Unclear { remark: remark() }),
+                Outcome::Reply(Reply::TryLater { not_before: None, maintenance: false, remark: remark() }),
+            ] {
+                let meant = meaning(operation, State::Unconfirmed, 9, &outcome);
+                assert_eq!(meant.event, None, "{operation} {outcome:?}");
+                assert!(meant.facts.due_at.is_some(), "it is asked again");
+            }
+        }
+    }
+
+    #[test]
+    fn only_a_query_that_finds_nothing_makes_a_resend_safe() {
+        let gone = Outcome::Reply(Reply::Answered(Answer::NotReceived));
+        assert_eq!(meaning(Operation::Query, State::Unconfirmed, 1, &gone).event, Some(Event::NotReceived));
+        let had_it = meaning(Operation::Query, State::Submitted, 1, &gone);
+        assert_eq!(
+            transition(Completion::Approval, State::Submitted, had_it.event.expect("event")),
+            Verdict::Conflict
+        );
+    }
+
+    #[test]
+    fn a_partners_words_lose_their_persons() {
+        let outcome = Outcome::Reply(Reply::Refused { why: Refusal::InvalidData, remark: remark() });
+        let error = meaning(Operation::Submit, State::Sending, 1, &outcome).facts.error.expect("error");
+        assert_eq!(error.zh, "40001 张*的证件号 110*************** 有误");
+    }
+}

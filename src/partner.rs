@@ -1,0 +1,168 @@
+//! One external system as the daemon holds it: its adapter, the way to reach it, and how patient to be.
+
+use crate::clock::Clock;
+use crate::retry::Schedule;
+use crate::transfer::Following;
+use crate::transport::{SendError, Transport};
+use jiff::{SignedDuration, Timestamp};
+use league_contract::{
+    Adapter, Call, CallContext, EncodeError, Nonce, Operation, Registration, Reply, System, WireRequest,
+    WireResponse,
+};
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+/// One external system.
+pub struct Partner {
+    /// Its name.
+    pub system: System,
+    /// Its names for people.
+    pub registration: Registration,
+    /// Its profile.
+    pub adapter: Arc<dyn Adapter>,
+    /// The way to reach it.
+    pub transport: Transport,
+    /// How it is treated.
+    pub policy: Policy,
+    /// Keyed digest of our credentials there: when it changes, a suspension is lifted.
+    pub credentials: Vec<u8>,
+}
+
+/// How a system is treated.
+#[derive(Debug, Clone, Copy)]
+pub struct Policy {
+    /// How its transfers are followed.
+    pub following: Following,
+    /// When to try again.
+    pub schedule: Schedule,
+    /// Submits that count before an operator is asked.
+    pub max_attempts: u32,
+    /// Exchanges at a time.
+    pub concurrency: u32,
+    /// How often its feed is polled, where it has one.
+    pub feed_interval: SignedDuration,
+}
+
+/// All systems, by name.
+pub type Partners = BTreeMap<System, Arc<Partner>>;
+
+/// A call in the system's words, ready to go.
+#[derive(Debug)]
+pub struct Prepared {
+    /// What is asked.
+    pub call: Call,
+    /// With which nonce and at what time.
+    pub context: CallContext,
+    /// The bytes.
+    pub request: WireRequest,
+}
+
+/// A call that was made.
+#[derive(Debug)]
+pub struct Exchange {
+    /// What was asked.
+    pub operation: Operation,
+    /// When the request was made.
+    pub started_at: Timestamp,
+    /// When its outcome was known.
+    pub finished_at: Timestamp,
+    /// The answer, if one came.
+    pub response: Option<WireResponse>,
+    /// What came of it.
+    pub outcome: Outcome,
+}
+
+/// What came of a call. The first kind is the partner's word; the others are what we know without one.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Outcome {
+    /// The partner's word, read and genuine.
+    Reply(Reply),
+    /// No byte went out.
+    NotSent(String),
+    /// It may have arrived: no answer, or none that can be trusted or read.
+    NoAnswer(String),
+}
+
+impl Outcome {
+    /// The word of the error taxonomy, for the attempt's record and for metrics.
+    #[must_use]
+    pub const fn word(&self) -> &'static str {
+        match self {
+            Self::Reply(Reply::Answered(_)) => "answered",
+            Self::Reply(Reply::Refused { .. }) => "refused",
+            Self::Reply(Reply::TryLater { .. }) => "try_later",
+            Self::Reply(Reply::Unclear { .. }) | Self::NoAnswer(_) => "unclear",
+            Self::Reply(Reply::Blocked { .. }) => "blocked",
+            Self::NotSent(_) => "not_sent",
+        }
+    }
+
+    /// The partner's code, and the words for what went wrong, as they came.
+    #[must_use]
+    pub fn told(&self) -> (Option<String>, Option<String>) {
+        match self {
+            Self::Reply(Reply::Answered(_)) => (None, None),
+            Self::Reply(
+                Reply::Refused { remark, .. }
+                | Reply::TryLater { remark, .. }
+                | Reply::Unclear { remark }
+                | Reply::Blocked { remark, .. },
+            ) => (Some(remark.code.clone()), Some(remark.message.as_received().to_owned())),
+            Self::NotSent(text) | Self::NoAnswer(text) => (None, Some(text.clone())),
+        }
+    }
+}
+
+impl Partner {
+    /// Puts a call into the system's words, with a fresh nonce.
+    ///
+    /// # Errors
+    /// [`EncodeError`].
+    pub fn prepare(&self, call: Call, clock: &Clock) -> Result<Prepared, EncodeError> {
+        let context = CallContext { now: clock.now(), nonce: fresh_nonce() };
+        let request = self.adapter.encode(&call, &context)?;
+        Ok(Prepared { call, context, request })
+    }
+
+    /// Sends what was prepared, and reads the answer.
+    pub async fn send(&self, prepared: Prepared, clock: &Clock) -> Exchange {
+        let Prepared { call, context, request } = prepared;
+        let sent = self.transport.send(request).await;
+        let finished_at = clock.now();
+        let (response, outcome) = match sent {
+            Ok(response) => {
+                let read =
+                    self.adapter.decode(&call, &CallContext { now: finished_at, ..context }, &response);
+                let outcome = read.map_or_else(|error| Outcome::NoAnswer(error.to_string()), Outcome::Reply);
+                (Some(response), outcome)
+            }
+            Err(SendError::NotSent(text)) => (None, Outcome::NotSent(text)),
+            Err(SendError::Unclear(text)) => (None, Outcome::NoAnswer(text)),
+        };
+        let operation = call.operation();
+        metrics::counter!("league_gateway_exchanges_total", "system" => self.system.to_string(),
+            "operation" => operation.as_str(), "outcome" => outcome.word())
+        .increment(1);
+        Exchange { operation, started_at: context.now, finished_at, response, outcome }
+    }
+
+    /// Makes a call that changes nothing.
+    ///
+    /// # Errors
+    /// [`EncodeError`].
+    pub async fn ask(&self, call: Call, clock: &Clock) -> Result<Exchange, EncodeError> {
+        let prepared = self.prepare(call, clock)?;
+        Ok(self.send(prepared, clock).await)
+    }
+}
+
+/// Sixteen bytes that nobody can guess. Without randomness from the operating system nothing may be signed; it then
+/// repeats a nonce, which every partner refuses.
+#[must_use]
+pub fn fresh_nonce() -> Nonce {
+    let mut bytes = [0u8; 16];
+    if getrandom::fill(&mut bytes).is_err() {
+        tracing::error!("the operating system gave no randomness: partners will refuse what is sent now");
+    }
+    Nonce(bytes)
+}

@@ -1,0 +1,279 @@
+//! Province code → system. The routes are data (`config/routes.toml`); no code here knows a province.
+
+use league_contract::{Problem, ProblemCode, ProvinceCode, System, text};
+use serde::{Deserialize, Serialize};
+
+/// The routes as the program carries them; configuration may name another file.
+pub const BUILT_IN: &str = include_str!("../config/routes.toml");
+
+/// All routes, in the file's order.
+#[derive(Debug, Clone)]
+pub struct Routes {
+    routes: Vec<Route>,
+}
+
+/// One province-level unit.
+#[derive(Debug, Clone)]
+pub struct Route {
+    /// Its code.
+    pub code: ProvinceCode,
+    /// Its name.
+    pub name: String,
+    /// A province, or a unit of province rank.
+    pub kind: RouteKind,
+    /// Where its transfers go.
+    pub target: Target,
+}
+
+/// What kind of province-level unit.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum RouteKind {
+    /// 省、自治区、直辖市
+    Province,
+    /// 系统团委、兵团
+    Unit,
+}
+
+/// Where a unit's transfers go.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Target {
+    /// To this system.
+    System(System),
+    /// Nowhere: it is Beijing's own (应使用系统内部转移).
+    Internal,
+    /// Nowhere: there is no committee to send to.
+    None,
+}
+
+impl Target {
+    /// The word in the routes file and in the API.
+    #[must_use]
+    pub fn as_str(&self) -> &str {
+        match self {
+            Self::System(system) => system.as_str(),
+            Self::Internal => "internal",
+            Self::None => "none",
+        }
+    }
+}
+
+/// A routes file that can't be used: which route, and why.
+#[derive(Debug, thiserror::Error)]
+pub enum RoutesError {
+    /// Not the file's form.
+    #[error("the routes can't be read: {0}")]
+    Malformed(#[from] toml::de::Error),
+    /// One route is wrong.
+    #[error("route {code}: {problem}")]
+    Route {
+        /// Its code, as written.
+        code: String,
+        /// What is wrong.
+        problem: &'static str,
+    },
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct File {
+    route: Vec<Row>,
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Row {
+    code: String,
+    name: String,
+    kind: RouteKind,
+    system: String,
+}
+
+impl Routes {
+    /// Reads a routes file.
+    ///
+    /// # Errors
+    /// [`RoutesError`] names the route that is wrong.
+    pub fn parse(text: &str) -> Result<Self, RoutesError> {
+        let file: File = toml::from_str(text)?;
+        let mut routes: Vec<Route> = Vec::with_capacity(file.route.len());
+        for row in file.route {
+            let wrong = |problem| RoutesError::Route { code: row.code.clone(), problem };
+            let code = ProvinceCode::parse(&row.code).ok_or_else(|| wrong("a code has six digits"))?;
+            if routes.iter().any(|route| route.code == code) {
+                return Err(wrong("this code stands twice"));
+            }
+            if row.name.trim().is_empty() {
+                return Err(wrong("the name is empty"));
+            }
+            let target = match row.system.as_str() {
+                "internal" => Target::Internal,
+                "none" => Target::None,
+                name => Target::System(System::parse(name).ok_or_else(|| wrong("not a system's name"))?),
+            };
+            routes.push(Route { code, name: row.name.clone(), kind: row.kind, target });
+        }
+        Ok(Self { routes })
+    }
+
+    /// All routes.
+    pub fn iter(&self) -> impl Iterator<Item = &Route> {
+        self.routes.iter()
+    }
+
+    /// The unit of a code.
+    #[must_use]
+    pub fn of(&self, code: ProvinceCode) -> Option<&Route> {
+        self.routes.iter().find(|route| route.code == code)
+    }
+
+    /// The code of what was written: six digits, the first two of a province, or a name with or without 省, 市, 自治区.
+    #[must_use]
+    pub fn resolve(&self, input: &str) -> Option<ProvinceCode> {
+        let input = text::half_width(input);
+        let input = input.trim();
+        let found = if input.bytes().all(|b| b.is_ascii_digit()) {
+            let two = input.len() == 2;
+            self.routes.iter().find(|route| {
+                route.code.as_str() == input
+                    || (two && route.kind == RouteKind::Province && route.code.as_str().starts_with(input))
+            })
+        } else {
+            self.routes.iter().find(|route| route.name == input || short(&route.name) == short(input))
+        };
+        found.map(|route| route.code)
+    }
+
+    /// Which system takes transfers there.
+    ///
+    /// # Errors
+    /// `unknown_province`, `internal_transfer` or `no_route`, at the destination's province code.
+    pub fn system(&self, code: ProvinceCode) -> Result<System, Problem> {
+        let refuse = |code: ProblemCode, zh: String, en: String| {
+            Problem::at(code, "destination.province_code", zh, en)
+        };
+        match self.of(code) {
+            None => Err(refuse(
+                ProblemCode::UnknownProvince,
+                format!("没有代码为 {code} 的省级单位"),
+                format!("there is no province-level unit with the code {code}"),
+            )),
+            Some(Route { target: Target::System(system), .. }) => Ok(system.clone()),
+            Some(Route { target: Target::Internal, name, .. }) => Err(refuse(
+                ProblemCode::InternalTransfer,
+                format!("{name}属于本系统，应使用系统内部转移"),
+                format!("{name} is this system's own: use an internal transfer"),
+            )),
+            Some(Route { target: Target::None, name, .. }) => Err(refuse(
+                ProblemCode::NoRoute,
+                format!("{name}没有可接收转接的团组织系统"),
+                format!("no system receives transfers to {name}"),
+            )),
+        }
+    }
+
+    /// The province that a full name begins with, after the League's own prefix.
+    #[must_use]
+    pub fn named_in(&self, full_name: &str) -> Option<&Route> {
+        let name = full_name.trim();
+        let name = ["中国共产主义青年团", "共青团", "中共"]
+            .iter()
+            .find_map(|prefix| name.strip_prefix(prefix))
+            .unwrap_or(name);
+        self.routes
+            .iter()
+            .filter(|route| route.kind == RouteKind::Province)
+            .find(|route| name.starts_with(short(&route.name)))
+    }
+
+    /// The warning for a full name that begins with another province's name than its code's: `[zh, en]`.
+    #[must_use]
+    pub fn mismatch(&self, code: ProvinceCode, full_name: &str) -> Option<[String; 2]> {
+        let chosen = self.of(code).filter(|route| route.kind == RouteKind::Province)?;
+        let named = self.named_in(full_name).filter(|route| route.code != code)?;
+        Some([
+            format!("组织全称以“{}”开头，而所选省级单位为{}，请核对", short(&named.name), chosen.name),
+            format!(
+                "the full name begins with {}, but the chosen province is {}: please check",
+                named.name, chosen.name
+            ),
+        ])
+    }
+}
+
+/// 江苏省 → 江苏, 广西壮族自治区 → 广西.
+fn short(name: &str) -> &str {
+    let endings = ["特别行政区", "壮族自治区", "回族自治区", "维吾尔自治区", "自治区", "省", "市"];
+    endings
+        .iter()
+        .find_map(|ending| name.strip_suffix(ending))
+        .filter(|rest| !rest.is_empty())
+        .unwrap_or(name)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn routes() -> Routes {
+        Routes::parse(BUILT_IN).expect("the built-in routes are valid")
+    }
+
+    #[test]
+    fn codes_digits_and_names_are_understood() {
+        let routes = routes();
+        for (input, code) in [
+            ("320000", "320000"),
+            ("32", "320000"),
+            ("３２", "320000"),
+            ("江苏省", "320000"),
+            ("江苏", "320000"),
+            ("内蒙古", "150000"),
+            ("广西壮族自治区", "450000"),
+            ("新疆", "650000"),
+            ("上海", "310000"),
+            ("全国铁道团委", "990001"),
+            ("990006", "990006"),
+        ] {
+            assert_eq!(routes.resolve(input).map(|code| code.to_string()).as_deref(), Some(code), "{input}");
+        }
+        for input in ["", "99", "999999", "32000", "江", "省", "火星"] {
+            assert_eq!(routes.resolve(input), None, "{input}");
+        }
+    }
+
+    #[test]
+    fn hierarchy_decides_where_it_goes() {
+        let routes = routes();
+        let target = |code: &str| {
+            let code = ProvinceCode::parse(code).expect("six digits");
+            routes.system(code).map(|system| system.to_string()).map_err(|problem| problem.code)
+        };
+        assert_eq!(target("320000"), Ok("smart_league".into()));
+        assert_eq!(target("440000"), Ok("guangdong".into()));
+        assert_eq!(target("350000"), Ok("fujian".into()));
+        assert_eq!(target("990001"), Ok("smart_league".into()));
+        assert_eq!(target("110000"), Err(ProblemCode::InternalTransfer));
+        for none in ["710000", "810000", "820000"] {
+            assert_eq!(target(none), Err(ProblemCode::NoRoute));
+        }
+        assert_eq!(target("123456"), Err(ProblemCode::UnknownProvince));
+        assert_eq!(routes.iter().count(), 40);
+    }
+
+    #[test]
+    fn another_provinces_name_is_a_warning_and_a_unit_is_not() {
+        let routes = routes();
+        let code = |text: &str| ProvinceCode::parse(text).expect("six digits");
+        assert!(routes.mismatch(code("320000"), "共青团浙江大学委员会").is_some());
+        assert!(routes.mismatch(code("320000"), "中国共产主义青年团江苏省委员会").is_none());
+        assert!(routes.mismatch(code("320000"), "共青团南京大学委员会").is_none());
+        assert!(routes.mismatch(code("990001"), "共青团广东铁路公司委员会").is_none());
+    }
+
+    #[test]
+    fn a_wrong_file_names_its_route() {
+        let file = "[[route]]\ncode='32'\nname='x'\nkind='province'\nsystem='a_b'";
+        assert_eq!(Routes::parse(file).expect_err("refused").to_string(), "route 32: a code has six digits");
+    }
+}

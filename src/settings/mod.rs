@@ -1,0 +1,282 @@
+//! Configuration: the built-in defaults, then files, then the environment; all problems reported at once.
+//!
+//! `app` and `cli` read it; lower floors get small structs of their own.
+
+mod reader;
+
+use crate::partner::Policy;
+use crate::retry::Schedule;
+use crate::transfer::Following;
+use crate::transport::Endpoint;
+use jiff::SignedDuration;
+use league_contract::{Completion, Registration, Secret};
+use reader::Reader;
+use std::collections::BTreeMap;
+use std::net::SocketAddr;
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+use zeroize::Zeroizing;
+
+/// Every key with its default and a comment.
+pub const DEFAULTS: &str = include_str!("../../config/default.toml");
+/// Environment variables begin with this.
+pub const ENVIRONMENT_PREFIX: &str = "LEAGUE_GATEWAY";
+
+/// The whole configuration, checked.
+#[derive(Debug)]
+pub struct Settings {
+    /// Where to listen.
+    pub listen: SocketAddr,
+    /// How others reach us, without a closing slash.
+    pub public_url: String,
+    /// `sqlite://FILE`.
+    pub database_url: String,
+    /// A routes file instead of the built-in one.
+    pub routes_file: Option<PathBuf>,
+    /// The enabled systems, by name.
+    pub systems: BTreeMap<&'static str, SystemSettings>,
+    /// How long a claim lasts.
+    pub lease: SignedDuration,
+    /// The longest between two looks at the outbox.
+    pub poll_interval: SignedDuration,
+    /// How long exchanges may take to finish after a stop.
+    pub shutdown_grace: Duration,
+    /// This daemon's name.
+    pub worker_id: String,
+    /// Keys that seal; the first one seals.
+    pub privacy_keys: Vec<Zeroizing<String>>,
+    /// The key of the blind index.
+    pub index_key: Zeroizing<String>,
+}
+
+/// One enabled system.
+#[derive(Debug)]
+pub struct SystemSettings {
+    /// How it enters the program.
+    pub registration: Registration,
+    /// Scheme, host, path prefix.
+    pub base_url: String,
+    /// Who we are there.
+    pub identity: String,
+    /// The first signs, all verify.
+    pub secrets: Vec<Secret>,
+    /// How it is reached.
+    pub endpoint: Endpoint,
+    /// How it is treated; what completes a transfer is the profile's and filled in later.
+    pub policy: Policy,
+}
+
+/// One thing that is wrong with the configuration.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct ConfigProblem {
+    /// Where the value stands: a file, `the environment`, or nothing for one that is missing.
+    pub origin: Option<String>,
+    /// The key: `systems.fujian.base_url`.
+    pub key: String,
+    /// What is wrong and what to write instead.
+    pub problem: String,
+}
+
+impl std::fmt::Display for ConfigProblem {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        match &self.origin {
+            Some(origin) => write!(f, "{origin}: {}: {}", self.key, self.problem),
+            None => write!(f, "{}: {}", self.key, self.problem),
+        }
+    }
+}
+
+/// Reads the configuration.
+///
+/// # Errors
+/// Every problem, each with its file and key.
+pub fn load(files: &[PathBuf], registrations: &[Registration]) -> Result<Settings, Vec<ConfigProblem>> {
+    let tree = reader::merge(files)?;
+    read(&mut Reader::new(tree), registrations)
+}
+
+/// The merged configuration as TOML text, secrets starred out.
+///
+/// # Errors
+/// Files that can't be read.
+pub fn show(files: &[PathBuf]) -> Result<String, Vec<ConfigProblem>> {
+    Ok(reader::render(&reader::merge(files)?))
+}
+
+fn read(reader: &mut Reader, registrations: &[Registration]) -> Result<Settings, Vec<ConfigProblem>> {
+    let listen =
+        reader.parsed("http.listen", "an address and port, like 127.0.0.1:8080", |text| text.parse().ok());
+    let public_url = reader.parsed("http.public_url", "an http or https URL", |text| {
+        (text.starts_with("http://") || text.starts_with("https://"))
+            .then(|| text.trim_end_matches('/').to_owned())
+    });
+    for key in ["http.tls_cert", "http.tls_key", "http.client_ca"] {
+        if reader.optional(key).is_some() {
+            reader.report(key, "TLS for the listener is not built yet: put a proxy that ends TLS in front, and leave this out");
+        }
+    }
+    let database_url =
+        reader.parsed("database.url", "sqlite://FILE (this version has no PostgreSQL yet)", |text| {
+            text.starts_with("sqlite:").then(|| text.to_owned())
+        });
+    let routes_file = reader.optional("routing.file").map(PathBuf::from);
+    let mut systems = BTreeMap::new();
+    for registration in registrations {
+        if let Some(system) = system(reader, *registration) {
+            systems.insert(registration.system, system);
+        }
+    }
+    let lease = reader.duration("delivery.lease");
+    let poll_interval = reader.duration("delivery.poll_interval");
+    let shutdown_grace = reader.duration("delivery.shutdown_grace");
+    let worker_id = reader.optional("delivery.worker_id").unwrap_or_else(default_worker);
+    let privacy_keys = reader.secrets("privacy", "keys", "key_files");
+    let index_key = reader.secret("privacy", "index_key", "index_key_file");
+    if let (Some(keys), Some(index)) = (&privacy_keys, &index_key)
+        && let Err(error) = crate::seal::Sealer::new(keys, index)
+    {
+        reader.report("privacy.keys", &error.to_string());
+    }
+    reader.duration("privacy.retention");
+    reader.optional("organizations.directory");
+    let slowest = systems.values().map(|system| system.endpoint.timeout).max().unwrap_or_default();
+    if lease.is_some_and(|lease| lease < slowest.saturating_mul(4)) {
+        reader.report(
+            "delivery.lease",
+            "must be at least four times the longest timeout: a check, suggestions and a submit fit into it",
+        );
+    }
+    reader.unknown_keys();
+    let problems = reader.take_problems();
+    let settings = (|| {
+        Some(Settings {
+            listen: listen?,
+            public_url: public_url?,
+            database_url: database_url?,
+            routes_file,
+            systems,
+            lease: SignedDuration::try_from(lease?).ok()?,
+            poll_interval: SignedDuration::try_from(poll_interval?).ok()?,
+            shutdown_grace: shutdown_grace?,
+            worker_id,
+            privacy_keys: privacy_keys?,
+            index_key: index_key?,
+        })
+    })();
+    match settings {
+        Some(settings) if problems.is_empty() => Ok(settings),
+        _ => Err(problems),
+    }
+}
+
+fn system(reader: &mut Reader, registration: Registration) -> Option<SystemSettings> {
+    let section = format!("systems.{}", registration.system);
+    let key = |name: &str| format!("{section}.{name}");
+    let enabled = reader.parsed(&key("enabled"), "true or false", |text| text.parse::<bool>().ok());
+    if enabled == Some(false) {
+        reader.skip(&section);
+        return None;
+    }
+    let url = "an http or https URL without query, like https://host/prefix";
+    let base_url = reader.parsed(&key("base_url"), url, |text| {
+        let rest = text.strip_prefix("https://").or_else(|| text.strip_prefix("http://"))?;
+        let plain = !rest.is_empty() && !rest.starts_with('/') && !rest.contains(['?', '#', '@', ' ']);
+        plain.then(|| text.trim_end_matches('/').to_owned())
+    });
+    let identity =
+        reader.parsed(&key(registration.identity_key), "the id that the partner gave us", |text| {
+            (!text.trim().is_empty()).then(|| text.to_owned())
+        });
+    let secrets = reader.secrets(&section, registration.secrets_key, registration.secret_files_key);
+    let concurrency = reader.count(&key("concurrency"), 1..=10_000);
+    reader.count(&key("rate_per_second"), 1..=100_000);
+    let timeout = reader.duration(&key("timeout"));
+    let max_attempts = reader.count(&key("max_attempts"), 1..=1000);
+    let initial = reader.duration(&key("backoff_initial"));
+    let max = reader.duration(&key("backoff_max"));
+    if initial.zip(max).is_some_and(|(initial, max)| initial > max) {
+        reader.report(&key("backoff_max"), "must not be shorter than backoff_initial");
+    }
+    let reconcile_after = reader.duration(&key("reconcile_after"));
+    reader.duration(&key("lapse_after"));
+    reader.windows(&key("maintenance"));
+    let feed_interval =
+        reader.optional(&key("feed_interval")).is_some().then(|| reader.duration(&key("feed_interval")));
+    let ca_file = reader.optional(&key("ca_file")).map(PathBuf::from);
+    let certificate = reader.optional(&key("client_cert")).map(PathBuf::from);
+    let private_key = reader.optional(&key("client_key")).map(PathBuf::from);
+    if certificate.is_some() != private_key.is_some() {
+        reader.report(&key("client_cert"), "client_cert and client_key go together");
+    }
+    let base_url = base_url?;
+    let origin_end = base_url.find("://").map_or(0, |at| at + 3);
+    let origin = base_url[origin_end..]
+        .find('/')
+        .map_or(base_url.clone(), |at| base_url[..origin_end + at].to_owned());
+    let span = |duration: Duration| SignedDuration::try_from(duration).ok();
+    let settings = SystemSettings {
+        registration: registration,
+        identity: identity?,
+        secrets: secrets?.iter().map(|secret| Secret::new(secret.to_string())).collect(),
+        endpoint: Endpoint {
+            origin,
+            timeout: timeout?,
+            ca_file,
+            client_identity: certificate.zip(private_key),
+        },
+        policy: Policy {
+            following: Following {
+                completion: Completion::Approval,
+                reconcile_after: span(reconcile_after?)?,
+            },
+            schedule: Schedule { initial: initial?, max: max? },
+            max_attempts: max_attempts?,
+            concurrency: concurrency?,
+            feed_interval: span(feed_interval.flatten().unwrap_or(Duration::from_secs(30)))?,
+        },
+        base_url,
+    };
+    let adapter = settings.adapter();
+    if let Err(error) = adapter {
+        reader.report(&key(error.key), &error.problem);
+    }
+    Some(settings)
+}
+
+impl SystemSettings {
+    /// Makes the adapter.
+    ///
+    /// # Errors
+    /// The key that the profile does not accept.
+    pub fn adapter(
+        &self,
+    ) -> Result<std::sync::Arc<dyn league_contract::Adapter>, league_contract::ConfigError> {
+        (self.registration.build)(league_contract::AdapterConfig {
+            base_url: self.base_url.clone(),
+            identity: self.identity.clone(),
+            secrets: self.secrets.clone(),
+        })
+    }
+}
+
+fn default_worker() -> String {
+    let host = std::fs::read_to_string("/proc/sys/kernel/hostname").unwrap_or_default();
+    let host = host.trim();
+    format!("{}-{}", if host.is_empty() { "gateway" } else { host }, std::process::id())
+}
+
+/// Reads a file that holds one secret; a closing line end is not part of it.
+fn read_secret_file(path: &Path) -> Result<Zeroizing<String>, String> {
+    let text = std::fs::read_to_string(path)
+        .map(Zeroizing::new)
+        .map_err(|error| format!("{}: {error}", path.display()))?;
+    let secret = text.trim_end_matches(['\r', '\n']);
+    if secret.is_empty() {
+        Err(format!("{} is empty", path.display()))
+    } else {
+        Ok(Zeroizing::new(secret.to_owned()))
+    }
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,272 @@
+//! Typed reading of a merged configuration tree, noting every key that was asked for: what is left over is unknown.
+
+use super::{ConfigProblem, DEFAULTS, ENVIRONMENT_PREFIX, read_secret_file};
+use config::{Config, Environment, File, FileFormat, Value, ValueKind};
+use std::collections::{BTreeMap, BTreeSet};
+use std::ops::RangeInclusive;
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+use zeroize::Zeroizing;
+
+/// The merged values by their dotted keys, each with where it came from.
+pub(super) type Tree = BTreeMap<String, (Value, Option<String>)>;
+
+pub(super) struct Reader {
+    tree: Tree,
+    asked: BTreeSet<String>,
+    skipped: Vec<String>,
+    problems: Vec<ConfigProblem>,
+}
+
+/// Merges defaults, files and environment.
+pub(super) fn merge(files: &[PathBuf]) -> Result<Tree, Vec<ConfigProblem>> {
+    let mut problems = Vec::new();
+    let mut builder = Config::builder().add_source(File::from_str(DEFAULTS, FileFormat::Toml));
+    for path in files {
+        // Each file is read alone first, so that one that can't be read does not hide the next.
+        let one = Config::builder().add_source(File::from(path.as_path()).format(FileFormat::Toml)).build();
+        match one {
+            Ok(_) => builder = builder.add_source(File::from(path.as_path()).format(FileFormat::Toml)),
+            Err(error) => problems.push(ConfigProblem {
+                origin: Some(path.display().to_string()),
+                key: "the file".into(),
+                problem: error.to_string(),
+            }),
+        }
+    }
+    let environment = Environment::with_prefix(ENVIRONMENT_PREFIX).prefix_separator("__").separator("__");
+    let merged = builder.add_source(environment).build();
+    match merged {
+        Ok(merged) if problems.is_empty() => {
+            let mut tree = Tree::new();
+            flatten(String::new(), merged.cache, &mut tree);
+            Ok(tree)
+        }
+        Ok(_) => Err(problems),
+        Err(error) => {
+            problems.push(ConfigProblem {
+                origin: None,
+                key: "configuration".into(),
+                problem: error.to_string(),
+            });
+            Err(problems)
+        }
+    }
+}
+
+fn flatten(path: String, value: Value, tree: &mut Tree) {
+    let origin = value.origin().map(origin_name);
+    if let ValueKind::Table(table) = value.kind {
+        for (key, value) in table {
+            let path = if path.is_empty() { key } else { format!("{path}.{key}") };
+            flatten(path, value, tree);
+        }
+    } else {
+        tree.insert(path, (value, origin));
+    }
+}
+
+fn origin_name(origin: &str) -> String {
+    if origin == "the environment" { "environment".to_owned() } else { origin.to_owned() }
+}
+
+/// The tree as lines of `key = value`, secrets starred out.
+pub(super) fn render(tree: &Tree) -> String {
+    let mut out = String::new();
+    for (key, (value, origin)) in tree {
+        let name = key.rsplit('.').next().unwrap_or(key);
+        let secret = matches!(name, "secrets" | "passwords" | "keys" | "index_key" | "secret" | "password")
+            || (key == "database.url" && value.to_string().contains('@'));
+        let shown = if secret { "\"***\"".to_owned() } else { show(value) };
+        let origin = origin.as_deref().map(|origin| format!("  # {origin}")).unwrap_or_default();
+        out.push_str(&format!("{key} = {shown}{origin}\n"));
+    }
+    out
+}
+
+fn show(value: &Value) -> String {
+    match &value.kind {
+        ValueKind::Array(items) => format!("[{}]", items.iter().map(show).collect::<Vec<_>>().join(", ")),
+        ValueKind::String(text) => format!("{text:?}"),
+        ValueKind::Nil
+        | ValueKind::Boolean(_)
+        | ValueKind::I64(_)
+        | ValueKind::I128(_)
+        | ValueKind::U64(_)
+        | ValueKind::U128(_)
+        | ValueKind::Float(_)
+        | ValueKind::Table(_) => value.to_string(),
+    }
+}
+
+impl Reader {
+    pub(super) fn new(tree: Tree) -> Self {
+        Self { tree, asked: BTreeSet::new(), skipped: Vec::new(), problems: Vec::new() }
+    }
+
+    pub(super) fn report(&mut self, key: &str, problem: &str) {
+        let origin = self.tree.get(key).and_then(|(_, origin)| origin.clone());
+        self.problems.push(ConfigProblem { origin, key: key.to_owned(), problem: problem.to_owned() });
+    }
+
+    pub(super) fn take_problems(&mut self) -> Vec<ConfigProblem> {
+        std::mem::take(&mut self.problems)
+    }
+
+    /// Leaves a whole section unread, without calling its keys unknown.
+    pub(super) fn skip(&mut self, section: &str) {
+        self.skipped.push(format!("{section}."));
+    }
+
+    fn value(&mut self, key: &str) -> Option<Value> {
+        self.asked.insert(key.to_owned());
+        self.tree.get(key).map(|(value, _)| value.clone())
+    }
+
+    /// A text, number or truth value as text; an empty one counts as missing.
+    pub(super) fn optional(&mut self, key: &str) -> Option<String> {
+        let value = self.value(key)?;
+        match value.into_string() {
+            Ok(text) => Some(text).filter(|text| !text.is_empty()),
+            Err(_) => {
+                self.report(key, "must be a text");
+                None
+            }
+        }
+    }
+
+    pub(super) fn parsed<T>(
+        &mut self,
+        key: &str,
+        what: &str,
+        parse: impl Fn(&str) -> Option<T>,
+    ) -> Option<T> {
+        let problems = self.problems.len();
+        let Some(text) = self.optional(key) else {
+            if self.problems.len() == problems {
+                self.report(key, &format!("is missing: write {what}"));
+            }
+            return None;
+        };
+        let parsed = parse(&text);
+        if parsed.is_none() {
+            self.report(key, &format!("must be {what}"));
+        }
+        parsed
+    }
+
+    pub(super) fn duration(&mut self, key: &str) -> Option<Duration> {
+        self.parsed(key, "a duration of more than 0, like 500ms, 10s, 5m, 6h, 10d or 2y", duration)
+    }
+
+    pub(super) fn count(&mut self, key: &str, range: RangeInclusive<u32>) -> Option<u32> {
+        let what = format!("a number from {} to {}", range.start(), range.end());
+        self.parsed(key, &what, |text| text.parse().ok().filter(|number| range.contains(number)))
+    }
+
+    /// A list of texts; from the environment, separated by commas.
+    fn list(&mut self, key: &str) -> Vec<String> {
+        let Some(value) = self.value(key) else { return Vec::new() };
+        if let ValueKind::String(text) = &value.kind {
+            return text
+                .split(',')
+                .map(|part| part.trim().to_owned())
+                .filter(|part| !part.is_empty())
+                .collect();
+        }
+        let texts = value
+            .into_array()
+            .map(|items| items.into_iter().map(Value::into_string).collect::<Result<Vec<_>, _>>());
+        match texts {
+            Ok(Ok(texts)) => texts,
+            _ => {
+                self.report(key, "must be a list of texts");
+                Vec::new()
+            }
+        }
+    }
+
+    /// Secrets, written here or in files of their own; at least one.
+    pub(super) fn secrets(
+        &mut self,
+        section: &str,
+        key: &str,
+        files_key: &str,
+    ) -> Option<Vec<Zeroizing<String>>> {
+        let (key, files_key) = (format!("{section}.{key}"), format!("{section}.{files_key}"));
+        let problems = self.problems.len();
+        let mut secrets: Vec<Zeroizing<String>> = self.list(&key).into_iter().map(Zeroizing::new).collect();
+        for path in self.list(&files_key) {
+            match read_secret_file(Path::new(&path)) {
+                Ok(secret) => secrets.push(secret),
+                Err(problem) => self.report(&files_key, &problem),
+            }
+        }
+        if secrets.iter().any(|secret| secret.is_empty()) {
+            self.report(&key, "a secret is empty");
+        }
+        if secrets.is_empty() && self.problems.len() == problems {
+            let name = files_key.rsplit('.').next().unwrap_or_default();
+            self.report(
+                &key,
+                &format!("is missing: write at least one, or name files that hold one each under {name}"),
+            );
+        }
+        (!secrets.is_empty() && self.problems.len() == problems).then_some(secrets)
+    }
+
+    /// One secret, written here or in a file.
+    pub(super) fn secret(&mut self, section: &str, key: &str, file_key: &str) -> Option<Zeroizing<String>> {
+        let mut secrets = self.secrets(section, key, file_key)?;
+        (!secrets.is_empty()).then(|| secrets.swap_remove(0))
+    }
+
+    /// Daily windows: `HH:MM-HH:MM`.
+    pub(super) fn windows(&mut self, key: &str) {
+        let wrong = self.list(key).into_iter().find(|text| {
+            let time =
+                |part: &str| part.trim().parse::<jiff::civil::Time>().is_ok() && part.trim().len() == 5;
+            !text.split_once('-').is_some_and(|(from, to)| time(from) && time(to) && from.trim() != to.trim())
+        });
+        if let Some(wrong) = wrong {
+            self.report(key, &format!("`{wrong}` must be a daily window like 02:00-03:00 (Asia/Shanghai)"));
+        }
+    }
+
+    /// Reports every key that nobody asked for, with the nearest that somebody did.
+    pub(super) fn unknown_keys(&mut self) {
+        let unknown: Vec<String> = self
+            .tree
+            .keys()
+            .filter(|key| !self.asked.contains(*key))
+            .filter(|key| !self.skipped.iter().any(|section| key.starts_with(section)))
+            .cloned()
+            .collect();
+        for key in unknown {
+            let nearest = self
+                .asked
+                .iter()
+                .map(|known| (strsim::osa_distance(known, &key), known))
+                .min()
+                .filter(|(distance, _)| *distance <= key.len().div_ceil(3));
+            let hint = nearest.map(|(_, known)| format!("; did you mean {known}?")).unwrap_or_default();
+            self.report(&key, &format!("is not a key of the gateway{hint}"));
+        }
+    }
+}
+
+/// `500ms`, `10s`, `5m`, `6h`, `10d`, `2y` (a year has 365 days).
+fn duration(text: &str) -> Option<Duration> {
+    let digits = text.find(|c: char| !c.is_ascii_digit())?;
+    let number: u64 = text[..digits].parse().ok()?;
+    let millis = match &text[digits..] {
+        "ms" => 1,
+        "s" => 1000,
+        "m" => 60_000,
+        "h" => 3_600_000,
+        "d" => 86_400_000,
+        "y" => 365 * 86_400_000,
+        _ => return None,
+    };
+    number.checked_mul(millis).filter(|millis| *millis > 0).map(Duration::from_millis)
+}

@@ -1,0 +1,174 @@
+//! Exchanges with systems, kept for good.
+
+use super::StoreError;
+use super::row::Cell;
+use super::tx::{Tx, on};
+use jiff::Timestamp;
+use league_contract::{Operation, System};
+
+/// An exchange that begins, or that is over already (`result` given).
+#[derive(Debug)]
+pub struct NewAttempt<'a> {
+    /// The store's key of the transfer.
+    pub transfer_id: i64,
+    /// With whom.
+    pub system: &'a System,
+    /// What is asked.
+    pub operation: Operation,
+    /// Who asks.
+    pub worker: &'a str,
+    /// When.
+    pub started_at: Timestamp,
+    /// The request, sealed.
+    pub request_sealed: &'a [u8],
+}
+
+/// How an exchange ended.
+#[derive(Debug, Clone)]
+pub struct AttemptResult {
+    /// When.
+    pub finished_at: Timestamp,
+    /// A word of the error taxonomy: `answered`, `refused`, `try_later`, `unclear`, `blocked`, `not_sent`, `lost`.
+    pub outcome: &'static str,
+    /// The partner's code, if it gave one.
+    pub code: Option<String>,
+    /// The HTTP status, if there was an answer.
+    pub http_status: Option<u16>,
+    /// What went wrong, redacted.
+    pub error: Option<String>,
+    /// The answer, sealed.
+    pub response_sealed: Option<Vec<u8>>,
+}
+
+/// An exchange as it is kept.
+#[derive(Debug, Clone)]
+pub struct Attempt {
+    /// The store's key.
+    pub id: i64,
+    /// What was asked.
+    pub operation: String,
+    /// Who asked.
+    pub worker: String,
+    /// When it began.
+    pub started_at: Timestamp,
+    /// When it ended; nothing while it may be under way.
+    pub finished_at: Option<Timestamp>,
+    /// How it ended.
+    pub outcome: Option<String>,
+    /// The partner's code.
+    pub code: Option<String>,
+    /// The HTTP status.
+    pub http_status: Option<i64>,
+    /// What went wrong, redacted.
+    pub error: Option<String>,
+    /// The request, sealed.
+    pub request_sealed: Option<Vec<u8>>,
+    /// The answer, sealed.
+    pub response_sealed: Option<Vec<u8>>,
+}
+
+#[derive(sqlx::FromRow)]
+struct AttemptRow {
+    id: i64,
+    operation: String,
+    worker: String,
+    started_at: i64,
+    finished_at: Option<i64>,
+    outcome: Option<String>,
+    code: Option<String>,
+    http_status: Option<i64>,
+    error: Option<String>,
+    request_sealed: Option<Vec<u8>>,
+    response_sealed: Option<Vec<u8>>,
+}
+
+impl Tx {
+    /// Notes that an exchange begins, before its first byte goes out; returns its key.
+    ///
+    /// # Errors
+    /// [`StoreError`].
+    pub async fn open_attempt(&mut self, new: &NewAttempt<'_>) -> Result<i64, StoreError> {
+        on!(self, "noting an exchange", db => sqlx::query_scalar(
+            "INSERT INTO attempts (transfer_id, system, operation, worker, started_at, request_sealed) \
+             VALUES ($1, $2, $3, $4, $5, $6) RETURNING id")
+            .bind(new.transfer_id)
+            .bind(new.system.as_str())
+            .bind(new.operation.as_str())
+            .bind(new.worker)
+            .bind(new.started_at.as_millisecond())
+            .bind(new.request_sealed)
+            .fetch_one(db))
+    }
+
+    /// Notes how an exchange ended.
+    ///
+    /// # Errors
+    /// [`StoreError`].
+    pub async fn close_attempt(&mut self, id: i64, result: &AttemptResult) -> Result<(), StoreError> {
+        on!(self, "noting the end of an exchange", db => sqlx::query(
+            "UPDATE attempts SET finished_at = $2, outcome = $3, code = $4, http_status = $5, error = $6, \
+             response_sealed = $7 WHERE id = $1 AND finished_at IS NULL")
+            .bind(id)
+            .bind(result.finished_at.as_millisecond())
+            .bind(result.outcome)
+            .bind(&result.code)
+            .bind(result.http_status.map(i64::from))
+            .bind(&result.error)
+            .bind(&result.response_sealed)
+            .execute(db))?;
+        Ok(())
+    }
+
+    /// Whether a changing exchange of this transfer may have gone out without its end being known.
+    pub(super) async fn has_open_attempt(&mut self, transfer_id: i64) -> Result<bool, StoreError> {
+        let open: i64 = on!(self, "looking for open exchanges", db => sqlx::query_scalar(
+            "SELECT COUNT(*) FROM attempts WHERE transfer_id = $1 AND finished_at IS NULL AND operation = 'submit'")
+            .bind(transfer_id)
+            .fetch_one(db))?;
+        Ok(open > 0)
+    }
+
+    /// Closes what a dead daemon left open.
+    pub(super) async fn abandon_attempts(
+        &mut self,
+        transfer_id: i64,
+        at: Timestamp,
+    ) -> Result<(), StoreError> {
+        on!(self, "closing abandoned exchanges", db => sqlx::query(
+            "UPDATE attempts SET finished_at = $2, outcome = 'lost' WHERE transfer_id = $1 AND finished_at IS NULL")
+            .bind(transfer_id)
+            .bind(at.as_millisecond())
+            .execute(db))?;
+        Ok(())
+    }
+
+    /// All exchanges of a transfer, in order.
+    ///
+    /// # Errors
+    /// [`StoreError`].
+    pub async fn attempts(&mut self, transfer_id: i64) -> Result<Vec<Attempt>, StoreError> {
+        let rows: Vec<AttemptRow> = on!(self, "reading exchanges", db => sqlx::query_as(
+            "SELECT id, operation, worker, started_at, finished_at, outcome, code, http_status, error, request_sealed, \
+             response_sealed FROM attempts WHERE transfer_id = $1 ORDER BY id")
+            .bind(transfer_id)
+            .fetch_all(db))?;
+        rows.into_iter()
+            .map(|row| {
+                let cell = |column| Cell { table: "attempts", column, id: row.id };
+                Ok(Attempt {
+                    started_at: cell("started_at").time(row.started_at)?,
+                    finished_at: row.finished_at.map(|at| cell("finished_at").time(at)).transpose()?,
+                    id: row.id,
+                    operation: row.operation,
+                    worker: row.worker,
+                    outcome: row.outcome,
+                    code: row.code,
+                    http_status: row.http_status,
+                    error: row.error,
+                    request_sealed: row.request_sealed,
+                    response_sealed: row.response_sealed,
+                })
+            })
+            .collect()
+    }
+}

@@ -1,0 +1,8 @@
+//! All that differs between the databases, as whole texts.
+
+/// SQLite: a transaction that will write takes the write lock at once, so that it can't fail half-way.
+pub(super) const BEGIN_WRITE_SQLITE: &str = "BEGIN IMMEDIATE";
+
+/// SQLite: is there anything in this file?
+pub(super) const COUNT_TABLES_SQLITE: &str =
+    "SELECT COUNT(*) FROM sqlite_schema WHERE type = 'table' AND name = '_sqlx_migrations'";

@@ -1,0 +1,140 @@
+//! The timeline of every transfer, and the event feed that upstream reads.
+
+use super::StoreError;
+use super::row::Cell;
+use super::tx::{Tx, on};
+use crate::transfer::{Cause, Line};
+use jiff::Timestamp;
+use league_contract::RequestId;
+use serde::Serialize;
+
+/// One event of the feed, as upstream sees it.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, utoipa::ToSchema)]
+pub struct FeedEvent {
+    /// Its place: ask for what comes after it.
+    pub cursor: i64,
+    /// Upstream's key of the transfer.
+    pub request_id: String,
+    /// `state_changed` or `milestone`.
+    #[serde(rename = "type")]
+    pub kind: String,
+    /// The state before.
+    pub from: Option<String>,
+    /// The state after.
+    pub to: Option<String>,
+    /// Which milestone.
+    pub milestone: Option<String>,
+    /// Who or what brought it about.
+    pub cause: String,
+    /// When.
+    #[schema(value_type = String, format = DateTime)]
+    pub at: Timestamp,
+}
+
+/// One line of a transfer's timeline.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct TimelineLine {
+    /// The event, if it is in the feed too; else its kind alone says what it is (`conflict`, `note`).
+    #[serde(flatten)]
+    pub event: FeedEvent,
+    /// More words, for people.
+    pub detail: Option<String>,
+}
+
+#[derive(sqlx::FromRow)]
+struct EventRow {
+    cursor: i64,
+    request_id: String,
+    kind: String,
+    from_state: Option<String>,
+    to_state: Option<String>,
+    milestone: Option<String>,
+    cause: String,
+    detail: Option<String>,
+    at: i64,
+}
+
+impl TryFrom<EventRow> for TimelineLine {
+    type Error = StoreError;
+
+    fn try_from(row: EventRow) -> Result<Self, StoreError> {
+        let at = Cell { table: "events", column: "at", id: row.cursor }.time(row.at)?;
+        Ok(Self {
+            event: FeedEvent {
+                cursor: row.cursor,
+                request_id: row.request_id,
+                kind: row.kind,
+                from: row.from_state,
+                to: row.to_state,
+                milestone: row.milestone,
+                cause: row.cause,
+                at,
+            },
+            detail: row.detail,
+        })
+    }
+}
+
+impl Tx {
+    /// Appends lines to a transfer's timeline.
+    pub(super) async fn append_lines(
+        &mut self,
+        id: i64,
+        request_id: &RequestId,
+        lines: &[Line],
+        cause: Cause,
+        at: Timestamp,
+    ) -> Result<(), StoreError> {
+        for line in lines {
+            let (kind, from, to, milestone, detail) = match line {
+                Line::StateChanged { from, to } => ("state_changed", *from, Some(*to), None, None),
+                Line::Milestone(milestone) => ("milestone", None, None, Some(milestone.as_str()), None),
+                Line::Conflict { state, event } => {
+                    ("conflict", Some(*state), None, None, Some(format!("{event:?} contradicts {state}")))
+                }
+                Line::Note { code, text } => ("note", None, None, None, Some(format!("{code}: {text}"))),
+            };
+            on!(self, "writing the timeline", db => sqlx::query(
+                "INSERT INTO events (transfer_id, request_id, kind, from_state, to_state, milestone, cause, detail, at) \
+                 VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9)")
+                .bind(id)
+                .bind(request_id.as_str())
+                .bind(kind)
+                .bind(from.map(crate::transfer::State::as_str))
+                .bind(to.map(crate::transfer::State::as_str))
+                .bind(milestone)
+                .bind(cause.as_str())
+                .bind(detail)
+                .bind(at.as_millisecond())
+                .execute(db))?;
+        }
+        Ok(())
+    }
+
+    /// The feed after a cursor, in order.
+    ///
+    /// # Errors
+    /// [`StoreError`].
+    pub async fn feed(&mut self, after: i64, limit: u32) -> Result<Vec<FeedEvent>, StoreError> {
+        let rows: Vec<EventRow> = on!(self, "reading the event feed", db => sqlx::query_as(
+            "SELECT cursor, request_id, kind, from_state, to_state, milestone, cause, detail, at FROM events \
+             WHERE cursor > $1 AND kind IN ('state_changed', 'milestone') ORDER BY cursor LIMIT $2")
+            .bind(after)
+            .bind(i64::from(limit))
+            .fetch_all(db))?;
+        rows.into_iter().map(|row| TimelineLine::try_from(row).map(|line| line.event)).collect()
+    }
+
+    /// The timeline of one transfer, in order.
+    ///
+    /// # Errors
+    /// [`StoreError`].
+    pub async fn timeline(&mut self, id: i64) -> Result<Vec<TimelineLine>, StoreError> {
+        let rows: Vec<EventRow> = on!(self, "reading a timeline", db => sqlx::query_as(
+            "SELECT cursor, request_id, kind, from_state, to_state, milestone, cause, detail, at FROM events \
+             WHERE transfer_id = $1 ORDER BY cursor")
+            .bind(id)
+            .fetch_all(db))?;
+        rows.into_iter().map(TimelineLine::try_from).collect()
+    }
+}

@@ -1,0 +1,64 @@
+//! Upstream's own door: rows that it inserts in its own transaction.
+
+use super::StoreError;
+use super::tx::{Tx, on};
+use jiff::Timestamp;
+
+/// A row of the intake table. Its payload is clear text: it lives until the next look.
+#[derive(sqlx::FromRow)]
+pub struct IntakeRow {
+    /// The store's key.
+    pub id: i64,
+    /// The key that upstream wrote beside the payload.
+    pub request_id: String,
+    /// The JSON document.
+    pub payload: String,
+}
+
+impl std::fmt::Debug for IntakeRow {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "intake row {} ({} bytes)", self.id, self.payload.len())
+    }
+}
+
+impl Tx {
+    /// The next rows, in order.
+    ///
+    /// # Errors
+    /// [`StoreError`].
+    pub async fn intake(&mut self, limit: u32) -> Result<Vec<IntakeRow>, StoreError> {
+        on!(self, "reading the intake", db => sqlx::query_as("SELECT id, request_id, payload FROM intake ORDER BY id LIMIT $1")
+            .bind(i64::from(limit))
+            .fetch_all(db))
+    }
+
+    /// Takes a row out, in the transaction that creates its transfer.
+    ///
+    /// # Errors
+    /// [`StoreError`].
+    pub async fn intake_taken(&mut self, id: i64) -> Result<(), StoreError> {
+        on!(self, "emptying the intake", db => sqlx::query("DELETE FROM intake WHERE id = $1").bind(id).execute(db))?;
+        Ok(())
+    }
+
+    /// Moves a refused row aside, with its problems and its payload sealed.
+    ///
+    /// # Errors
+    /// [`StoreError`].
+    pub async fn intake_refused(
+        &mut self,
+        row: &IntakeRow,
+        problems: &str,
+        payload_sealed: &[u8],
+        at: Timestamp,
+    ) -> Result<(), StoreError> {
+        on!(self, "moving a refused intake row", db => sqlx::query(
+            "INSERT INTO intake_refused (request_id, problems, payload_sealed, refused_at) VALUES ($1, $2, $3, $4)")
+            .bind(&row.request_id)
+            .bind(problems)
+            .bind(payload_sealed)
+            .bind(at.as_millisecond())
+            .execute(db))?;
+        self.intake_taken(row.id).await
+    }
+}

@@ -1,0 +1,89 @@
+//! The durable outbox. Every query stands once; what differs between databases is in [`dialect`].
+//!
+//! A [`Tx`] is the only way in: [`Store::read`] for a consistent look, [`Store::write`] to change something. All that
+//! belongs together (a change of state, its timeline, the event feed, a cursor) is written in one of them.
+
+mod attempts;
+mod callbacks;
+mod dialect;
+mod entries;
+mod events;
+mod intake;
+mod outbox;
+mod row;
+mod systems;
+mod tokens;
+mod tx;
+
+pub use attempts::{Attempt, AttemptResult, NewAttempt};
+pub use callbacks::{CallbackRow, CallbackVerdict, NewCallback};
+pub use entries::{Filter, Listed, NewTransfer, Stat};
+pub use events::{FeedEvent, TimelineLine};
+pub use intake::IntakeRow;
+pub use outbox::{Claimant, Lease, Rescued};
+pub use row::{Shown, Stored};
+pub use systems::SystemRow;
+pub use tokens::TokenRow;
+pub use tx::{Owner, Store, Tx};
+
+use std::path::PathBuf;
+
+/// What can go wrong with the store. The database's own words stand in `source`, once.
+#[derive(Debug, thiserror::Error)]
+pub enum StoreError {
+    /// The URL is not one that the gateway knows.
+    #[error("database.url: {0}")]
+    Url(String),
+    /// The database said no.
+    #[error("the database failed while {action}")]
+    Database {
+        /// What was being done.
+        action: &'static str,
+        /// The database's words.
+        #[source]
+        source: sqlx::Error,
+    },
+    /// The schema is not this program's.
+    #[error("{0}")]
+    Schema(String),
+    /// Another daemon owns the file.
+    #[error("another daemon runs on {}: SQLite is for one daemon. Stop it first, or use PostgreSQL", .0.display())]
+    Owned(PathBuf),
+    /// The file that marks the owner can't be made.
+    #[error("{} can't be locked", path.display())]
+    Lock {
+        /// Which.
+        path: PathBuf,
+        /// Why.
+        #[source]
+        source: std::io::Error,
+    },
+    /// A stored value that this program can't have written.
+    #[error("table {table}, column {column}, row {id}: {problem}")]
+    BadRow {
+        /// Which table.
+        table: &'static str,
+        /// Which column.
+        column: &'static str,
+        /// Which row.
+        id: i64,
+        /// What is wrong, without the value.
+        problem: String,
+    },
+    /// Somebody else has the lease now: this outcome comes too late.
+    #[error("the lease on transfer {0} was lost")]
+    LeaseLost(i64),
+}
+
+/// How the schema in the database compares to this program's.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum SchemaState {
+    /// No table at all.
+    Empty,
+    /// As this program needs it.
+    Current,
+    /// Made by an older program, at this version.
+    Behind(i64),
+    /// Made by a newer program, at this version.
+    Ahead(i64),
+}

@@ -1,0 +1,172 @@
+//! Leases: who works on what, and what becomes of the work of a daemon that is gone.
+
+use super::row::{TransferRow, transfer_columns};
+use super::tx::{Tx, on};
+use super::{StoreError, Stored};
+use crate::transfer::{Cause, Event, Facts, Following, State, advance};
+use jiff::Timestamp;
+use league_contract::System;
+
+/// The right to work on one transfer for a while. Not `Clone`: it is settled once.
+#[derive(Debug)]
+pub struct Lease {
+    /// The transfer as it was claimed.
+    pub stored: Stored,
+    /// What every write of this work proves.
+    pub token: i64,
+    /// Until when.
+    pub until: Timestamp,
+}
+
+/// What became of a gone daemon's work.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct Rescued {
+    /// Back in the queue: nothing had gone out.
+    pub queued: u32,
+    /// To be queried: something may have gone out.
+    pub unconfirmed: u32,
+    /// Free again: a question was under way.
+    pub freed: u32,
+}
+
+/// Who claims, until when.
+#[derive(Debug, Clone, Copy)]
+pub struct Claimant<'a> {
+    /// The daemon's name.
+    pub worker: &'a str,
+    /// Now.
+    pub now: Timestamp,
+    /// The end of the lease.
+    pub until: Timestamp,
+}
+
+impl Tx {
+    /// Claims up to `limit` of a system's due transfers, those that are due longest first. A queued one becomes
+    /// `sending`; one that the partner has stays in its state and is leased for a query or a withdrawal.
+    ///
+    /// # Errors
+    /// [`StoreError`].
+    pub async fn claim(
+        &mut self,
+        system: &System,
+        following: Following,
+        limit: u32,
+        claimant: Claimant<'_>,
+    ) -> Result<Vec<Lease>, StoreError> {
+        let rows: Vec<TransferRow> = on!(self, "claiming", db => sqlx::query_as(concat!(
+            "SELECT ", transfer_columns!(), " FROM transfers WHERE system = $1 AND due_at IS NOT NULL AND due_at <= $2 \
+             AND lease_token IS NULL AND held IS NULL ORDER BY due_at, id LIMIT $3"))
+            .bind(system.as_str())
+            .bind(claimant.now.as_millisecond())
+            .bind(i64::from(limit))
+            .fetch_all(db))?;
+        let mut leases = Vec::with_capacity(rows.len());
+        for row in rows {
+            let mut stored = Stored::try_from(row)?;
+            if stored.entry.state == State::Queued {
+                let step =
+                    advance(following, &stored.entry, Some(Event::Claimed), Facts::default(), claimant.now);
+                // The backoff counts failures in a row: a claim is none yet.
+                let step = crate::transfer::Advance {
+                    entry: crate::transfer::Entry { tries: stored.entry.tries, ..step.entry },
+                    ..step
+                };
+                self.save(&step, false, Cause::Delivery, claimant.now).await?;
+                stored.entry = step.entry;
+            }
+            leases.push(self.lease(stored, claimant).await?);
+        }
+        Ok(leases)
+    }
+
+    async fn lease(&mut self, mut stored: Stored, claimant: Claimant<'_>) -> Result<Lease, StoreError> {
+        let token = fresh_token(stored.entry.id)?;
+        on!(self, "leasing", db => sqlx::query(
+            "UPDATE transfers SET lease_token = $2, lease_until = $3, leased_by = $4 WHERE id = $1")
+            .bind(stored.entry.id)
+            .bind(token)
+            .bind(claimant.until.as_millisecond())
+            .bind(claimant.worker)
+            .execute(db))?;
+        stored.lease_token = Some(token);
+        Ok(Lease { stored, token, until: claimant.until })
+    }
+
+    /// The transfer as it is now, for whoever still has the lease on it.
+    ///
+    /// # Errors
+    /// [`StoreError::LeaseLost`] when the lease is somebody else's or nobody's.
+    pub async fn leased(&mut self, id: i64, token: i64) -> Result<Stored, StoreError> {
+        let stored = self.transfer_by_id(id).await?;
+        stored.filter(|stored| stored.lease_token == Some(token)).ok_or(StoreError::LeaseLost(id))
+    }
+
+    /// Takes back the leases that ended before `expired_before` (all of them, where this daemon has just started
+    /// alone). What may have been sent is queried, never sent again.
+    ///
+    /// # Errors
+    /// [`StoreError`].
+    pub async fn rescue(
+        &mut self,
+        expired_before: Timestamp,
+        following: impl Fn(&System) -> Option<Following>,
+        at: Timestamp,
+    ) -> Result<Rescued, StoreError> {
+        let rows: Vec<TransferRow> = on!(self, "looking for abandoned leases", db => sqlx::query_as(concat!(
+            "SELECT ", transfer_columns!(), " FROM transfers WHERE lease_token IS NOT NULL AND lease_until < $1 ORDER BY id LIMIT 1000"))
+            .bind(expired_before.as_millisecond())
+            .fetch_all(db))?;
+        let mut rescued = Rescued::default();
+        for row in rows {
+            let stored = Stored::try_from(row)?;
+            // A system that is no longer configured keeps its transfers until it is back.
+            let Some(following) = following(&stored.entry.system) else { continue };
+            let open = self.has_open_attempt(stored.entry.id).await?;
+            self.abandon_attempts(stored.entry.id, at).await?;
+            let event = match (stored.entry.state == State::Sending, open) {
+                (true, true) => Some(Event::Lost),
+                (true, false) => Some(Event::Released),
+                (false, _) => None,
+            };
+            match event {
+                Some(Event::Lost) => rescued.unconfirmed += 1,
+                Some(_) => rescued.queued += 1,
+                None => rescued.freed += 1,
+            }
+            let step = advance(following, &stored.entry, event, Facts::default(), at);
+            self.save(&step, true, Cause::Clock, at).await?;
+        }
+        Ok(rescued)
+    }
+
+    /// Makes every open transfer of a system due for a query: its feed has forgotten our place.
+    ///
+    /// # Errors
+    /// [`StoreError`].
+    pub async fn query_all_open(&mut self, system: &System, at: Timestamp) -> Result<u64, StoreError> {
+        let done = on!(self, "scheduling queries", db => sqlx::query(
+            "UPDATE transfers SET due_at = $2 WHERE system = $1 AND state IN ('unconfirmed', 'submitted', 'awaiting_check_in')")
+            .bind(system.as_str())
+            .bind(at.as_millisecond())
+            .execute(db))?;
+        Ok(done.rows_affected())
+    }
+
+    /// When the next transfer of a system is due.
+    ///
+    /// # Errors
+    /// [`StoreError`].
+    pub async fn next_due(&mut self, system: &System) -> Result<Option<Timestamp>, StoreError> {
+        let due: Option<i64> = on!(self, "looking for what is due next", db => sqlx::query_scalar(
+            "SELECT MIN(due_at) FROM transfers WHERE system = $1 AND due_at IS NOT NULL AND lease_token IS NULL AND held IS NULL")
+            .bind(system.as_str())
+            .fetch_one(db))?;
+        due.map(|at| super::row::Cell { table: "transfers", column: "due_at", id: 0 }.time(at)).transpose()
+    }
+}
+
+fn fresh_token(id: i64) -> Result<i64, StoreError> {
+    let mut bytes = [0u8; 8];
+    getrandom::fill(&mut bytes).map_err(|_| StoreError::LeaseLost(id))?;
+    Ok(i64::from_le_bytes(bytes))
+}

@@ -1,0 +1,185 @@
+//! Rows as the database has them, and their conversion: a bad value names table, column and row.
+
+use super::StoreError;
+use crate::transfer::{Entry, Milestones, State};
+use jiff::Timestamp;
+use league_contract::{ProvinceCode, RequestId, System};
+use serde::de::DeserializeOwned;
+
+/// The columns of [`TransferRow`], in any query's SELECT.
+macro_rules! transfer_columns {
+    () => {
+        "id, request_id, system, state, province_code, destination_name, sent_name, organization_id, receipt_no, \
+         attempts, tries, due_at, lease_token, held, withdrawal, last_error, milestones, warnings, source_id, \
+         source_name, reason, masked_name, masked_id_number, masked_phone, created_digest, document_digest, \
+         document_sealed, created_at, updated_at"
+    };
+}
+pub(super) use transfer_columns;
+
+#[derive(sqlx::FromRow)]
+pub(super) struct TransferRow {
+    id: i64,
+    request_id: String,
+    system: String,
+    state: String,
+    province_code: String,
+    destination_name: String,
+    sent_name: Option<String>,
+    organization_id: Option<String>,
+    receipt_no: Option<String>,
+    attempts: i64,
+    tries: i64,
+    due_at: Option<i64>,
+    lease_token: Option<i64>,
+    held: Option<String>,
+    withdrawal: Option<String>,
+    last_error: Option<String>,
+    milestones: String,
+    warnings: String,
+    source_id: String,
+    source_name: String,
+    reason: String,
+    masked_name: String,
+    masked_id_number: String,
+    masked_phone: String,
+    created_digest: Vec<u8>,
+    document_digest: Vec<u8>,
+    document_sealed: Vec<u8>,
+    created_at: i64,
+    updated_at: i64,
+}
+
+/// A transfer as it is stored: the entry, what may be shown of the person, and the sealed document.
+#[derive(Clone)]
+pub struct Stored {
+    /// The entry.
+    pub entry: Entry,
+    /// What may be shown of the person, and where they come from.
+    pub shown: Shown,
+    /// Who works on it, if somebody does.
+    pub lease_token: Option<i64>,
+    /// Keyed digest of the document that created it.
+    pub created_digest: Vec<u8>,
+    /// Keyed digest of the document as it is now.
+    pub document_digest: Vec<u8>,
+    /// The document, sealed.
+    pub document_sealed: Vec<u8>,
+}
+
+/// What lists show without opening the document.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Shown {
+    /// `张*`
+    pub name: String,
+    /// `110***************`
+    pub id_number: String,
+    /// `138********`
+    pub phone: String,
+    /// The source's id.
+    pub source_id: String,
+    /// The source's full name.
+    pub source_name: String,
+    /// The reason's word.
+    pub reason: String,
+}
+
+impl std::fmt::Debug for Stored {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Stored")
+            .field("entry", &self.entry)
+            .field("lease_token", &self.lease_token)
+            .finish_non_exhaustive()
+    }
+}
+
+/// A value of one column of one row.
+#[derive(Clone, Copy)]
+pub(super) struct Cell {
+    pub(super) table: &'static str,
+    pub(super) column: &'static str,
+    pub(super) id: i64,
+}
+
+impl Cell {
+    pub(super) fn bad(self, problem: impl Into<String>) -> StoreError {
+        StoreError::BadRow { table: self.table, column: self.column, id: self.id, problem: problem.into() }
+    }
+
+    pub(super) fn time(self, millis: i64) -> Result<Timestamp, StoreError> {
+        Timestamp::from_millisecond(millis).map_err(|_| self.bad("not a time"))
+    }
+
+    pub(super) fn json<T: DeserializeOwned>(self, text: &str) -> Result<T, StoreError> {
+        serde_json::from_str(text).map_err(|error| self.bad(format!("not the expected JSON: {error}")))
+    }
+
+    pub(super) fn system(self, text: &str) -> Result<System, StoreError> {
+        System::parse(text).ok_or_else(|| self.bad("not a system's name"))
+    }
+
+    pub(super) fn request_id(self, text: &str) -> Result<RequestId, StoreError> {
+        RequestId::parse(text).ok_or_else(|| self.bad("not a request id"))
+    }
+
+    pub(super) fn state(self, text: &str) -> Result<State, StoreError> {
+        State::parse(text).ok_or_else(|| self.bad("not a state"))
+    }
+
+    pub(super) fn count(self, number: i64) -> Result<u32, StoreError> {
+        u32::try_from(number).map_err(|_| self.bad("not a count"))
+    }
+}
+
+/// JSON of our own types can't fail to be written; an empty text would be found by the next reader.
+pub(super) fn json<T: serde::Serialize>(value: &T) -> String {
+    serde_json::to_string(value).unwrap_or_default()
+}
+
+impl TryFrom<TransferRow> for Stored {
+    type Error = StoreError;
+
+    fn try_from(row: TransferRow) -> Result<Self, StoreError> {
+        let cell = |column| Cell { table: "transfers", column, id: row.id };
+        let held = row.held.as_deref().map(|text| cell("held").json(text)).transpose()?;
+        let withdrawal = row.withdrawal.as_deref().map(|text| cell("withdrawal").json(text)).transpose()?;
+        let last_error = row.last_error.as_deref().map(|text| cell("last_error").json(text)).transpose()?;
+        let milestones: Milestones = cell("milestones").json(&row.milestones)?;
+        Ok(Self {
+            entry: Entry {
+                id: row.id,
+                request_id: cell("request_id").request_id(&row.request_id)?,
+                system: cell("system").system(&row.system)?,
+                state: cell("state").state(&row.state)?,
+                province_code: ProvinceCode::parse(&row.province_code)
+                    .ok_or_else(|| cell("province_code").bad("not six digits"))?,
+                destination_name: row.destination_name,
+                sent_name: row.sent_name,
+                organization_id: row.organization_id,
+                receipt_no: row.receipt_no,
+                attempts: cell("attempts").count(row.attempts)?,
+                tries: cell("tries").count(row.tries)?,
+                due_at: row.due_at.map(|at| cell("due_at").time(at)).transpose()?,
+                held,
+                withdrawal,
+                last_error,
+                milestones,
+                warnings: cell("warnings").json(&row.warnings)?,
+                created_at: cell("created_at").time(row.created_at)?,
+                updated_at: cell("updated_at").time(row.updated_at)?,
+            },
+            shown: Shown {
+                name: row.masked_name,
+                id_number: row.masked_id_number,
+                phone: row.masked_phone,
+                source_id: row.source_id,
+                source_name: row.source_name,
+                reason: row.reason,
+            },
+            lease_token: row.lease_token,
+            created_digest: row.created_digest,
+            document_digest: row.document_digest,
+            document_sealed: row.document_sealed,
+        })
+    }
+}

@@ -1,0 +1,221 @@
+//! Connections and transactions.
+
+use super::{SchemaState, StoreError};
+use sqlx::migrate::Migrator;
+use sqlx::sqlite::{
+    SqliteConnectOptions, SqliteJournalMode, SqlitePool, SqlitePoolOptions, SqliteSynchronous,
+};
+use sqlx::{Sqlite, Transaction};
+use std::fs::File;
+use std::path::{Path, PathBuf};
+use std::str::FromStr as _;
+use std::sync::Arc;
+use std::time::Duration;
+
+static SQLITE_MIGRATIONS: Migrator = sqlx::migrate!("src/store/migrations/sqlite");
+
+/// The durable outbox. Cheap to clone.
+#[derive(Clone, Debug)]
+pub struct Store {
+    inner: Inner,
+}
+
+/// A closed set: each database is an arm, not an implementation of a trait that drifts.
+#[derive(Clone, Debug)]
+enum Inner {
+    Sqlite(SqlitePools),
+}
+
+/// SQLite has one writer; readers see the last commit.
+#[derive(Clone, Debug)]
+struct SqlitePools {
+    writer: SqlitePool,
+    readers: SqlitePool,
+    path: PathBuf,
+}
+
+/// The mark of the one daemon that owns a SQLite file. The operating system takes it back when the process ends,
+/// however it ends.
+#[derive(Debug)]
+pub struct Owner {
+    _lock: Option<Arc<File>>,
+}
+
+/// A transaction. Dropped without [`Tx::commit`], it changes nothing.
+pub struct Tx {
+    pub(super) inner: TxInner,
+    name: &'static str,
+}
+
+pub(super) enum TxInner {
+    Sqlite(Transaction<'static, Sqlite>),
+}
+
+/// Runs a query in the arm of the transaction's database: `on!(tx, "doing so", db => sqlx::query("…").execute(db))`.
+macro_rules! on {
+    ($tx:expr, $action:literal, $db:ident => $query:expr) => {
+        match &mut $tx.inner {
+            $crate::store::tx::TxInner::Sqlite(transaction) => {
+                let $db = &mut **transaction;
+                $query.await
+            }
+        }
+        .map_err(|source| $crate::store::StoreError::Database { action: $action, source })
+    };
+}
+pub(super) use on;
+
+impl Store {
+    /// Opens a database; `sqlite://path` makes the file if it is missing.
+    ///
+    /// # Errors
+    /// [`StoreError::Url`] or [`StoreError::Database`].
+    pub async fn connect(url: &str) -> Result<Self, StoreError> {
+        if url.starts_with("postgres://") || url.starts_with("postgresql://") {
+            return Err(StoreError::Url("this version runs on SQLite alone: write sqlite://FILE".into()));
+        }
+        let failed = |source| StoreError::Database { action: "opening it", source };
+        let options = SqliteConnectOptions::from_str(url)
+            .map_err(|_| StoreError::Url("write sqlite://FILE".into()))?
+            .create_if_missing(true)
+            .journal_mode(SqliteJournalMode::Wal)
+            .synchronous(SqliteSynchronous::Full)
+            .foreign_keys(true)
+            .busy_timeout(Duration::from_secs(10))
+            // What leaves the intake table was clear text: its page must not keep it.
+            .pragma("secure_delete", "ON");
+        let path = options.get_filename().to_owned();
+        let writer = SqlitePoolOptions::new()
+            .max_connections(1)
+            .connect_with(options.clone())
+            .await
+            .map_err(failed)?;
+        let readers = SqlitePoolOptions::new()
+            .max_connections(4)
+            .connect_with(options.pragma("query_only", "ON"))
+            .await
+            .map_err(failed)?;
+        Ok(Self { inner: Inner::Sqlite(SqlitePools { writer, readers, path }) })
+    }
+
+    /// Makes this process the database's daemon.
+    ///
+    /// # Errors
+    /// [`StoreError::Owned`] when another one runs on the same SQLite file.
+    pub fn own(&self) -> Result<Owner, StoreError> {
+        let Inner::Sqlite(sqlite) = &self.inner;
+        if sqlite.path == Path::new(":memory:") {
+            return Ok(Owner { _lock: None });
+        }
+        let path = sqlite.path.with_added_extension("lock");
+        let locked = |source| StoreError::Lock { path: path.clone(), source };
+        let file = File::options().create(true).truncate(false).write(true).open(&path).map_err(locked)?;
+        match file.try_lock() {
+            Ok(()) => Ok(Owner { _lock: Some(Arc::new(file)) }),
+            Err(std::fs::TryLockError::WouldBlock) => Err(StoreError::Owned(sqlite.path.clone())),
+            Err(std::fs::TryLockError::Error(source)) => Err(locked(source)),
+        }
+    }
+
+    /// Brings the schema to this program's version.
+    ///
+    /// # Errors
+    /// [`StoreError::Schema`] with the migration that failed.
+    pub async fn migrate(&self) -> Result<(), StoreError> {
+        let Inner::Sqlite(sqlite) = &self.inner;
+        SQLITE_MIGRATIONS
+            .run(&sqlite.writer)
+            .await
+            .map_err(|error| StoreError::Schema(format!("the schema can't be brought up to date: {error}")))
+    }
+
+    /// Compares the schema in the database to this program's.
+    ///
+    /// # Errors
+    /// [`StoreError::Database`].
+    pub async fn schema(&self) -> Result<SchemaState, StoreError> {
+        let Inner::Sqlite(sqlite) = &self.inner;
+        let failed = |source| StoreError::Database { action: "reading its schema version", source };
+        let tables: i64 = sqlx::query_scalar(super::dialect::COUNT_TABLES_SQLITE)
+            .fetch_one(&sqlite.readers)
+            .await
+            .map_err(failed)?;
+        if tables == 0 {
+            return Ok(SchemaState::Empty);
+        }
+        let found: i64 =
+            sqlx::query_scalar("SELECT COALESCE(MAX(version), 0) FROM _sqlx_migrations WHERE success")
+                .fetch_one(&sqlite.readers)
+                .await
+                .map_err(failed)?;
+        let ours = SQLITE_MIGRATIONS.iter().map(|migration| migration.version).max().unwrap_or(0);
+        Ok(match found.cmp(&ours) {
+            std::cmp::Ordering::Less => SchemaState::Behind(found),
+            std::cmp::Ordering::Equal => SchemaState::Current,
+            std::cmp::Ordering::Greater => SchemaState::Ahead(found),
+        })
+    }
+
+    /// Fails, with the command that mends it, unless the schema is this program's.
+    ///
+    /// # Errors
+    /// [`StoreError::Schema`].
+    pub async fn require_current(&self) -> Result<(), StoreError> {
+        match self.schema().await? {
+            SchemaState::Current => Ok(()),
+            SchemaState::Empty => Err(StoreError::Schema(
+                "the database is empty: `league-gateway db migrate` makes its tables".into(),
+            )),
+            SchemaState::Behind(version) => Err(StoreError::Schema(format!(
+                "the database is at schema version {version}, older than this program: stop the daemon, back it up, \
+                 run `league-gateway db migrate`"
+            ))),
+            SchemaState::Ahead(version) => Err(StoreError::Schema(format!(
+                "the database is at schema version {version}, newer than this program: install the newer league-gateway"
+            ))),
+        }
+    }
+
+    /// Begins to change something. `name` says what for, in logs.
+    ///
+    /// # Errors
+    /// [`StoreError::Database`].
+    pub async fn write(&self, name: &'static str) -> Result<Tx, StoreError> {
+        let Inner::Sqlite(sqlite) = &self.inner;
+        let begun = sqlite.writer.begin_with(super::dialect::BEGIN_WRITE_SQLITE).await;
+        let inner = begun.map_err(|source| StoreError::Database { action: "beginning to write", source })?;
+        Ok(Tx { inner: TxInner::Sqlite(inner), name })
+    }
+
+    /// Begins a consistent look.
+    ///
+    /// # Errors
+    /// [`StoreError::Database`].
+    pub async fn read(&self, name: &'static str) -> Result<Tx, StoreError> {
+        let Inner::Sqlite(sqlite) = &self.inner;
+        let begun = sqlite.readers.begin().await;
+        let inner = begun.map_err(|source| StoreError::Database { action: "beginning to read", source })?;
+        Ok(Tx { inner: TxInner::Sqlite(inner), name })
+    }
+
+    /// Closes the connections; SQLite's log is folded into the file.
+    pub async fn close(&self) {
+        let Inner::Sqlite(sqlite) = &self.inner;
+        sqlite.readers.close().await;
+        sqlite.writer.close().await;
+    }
+}
+
+impl Tx {
+    /// Makes everything of this transaction durable.
+    ///
+    /// # Errors
+    /// [`StoreError::Database`]; then nothing was changed.
+    pub async fn commit(self) -> Result<(), StoreError> {
+        let done = match self.inner {
+            TxInner::Sqlite(transaction) => transaction.commit().await,
+        };
+        metrics::counter!("league_gateway_commits_total", "transaction" => self.name).increment(1);
+        done.map_err(|source| StoreError::Database { action: "committing", source })
+    }
+}

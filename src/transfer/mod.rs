@@ -1,0 +1,16 @@
+//! The life of a transfer: states, what may happen, and the one table of what follows what. Pure.
+
+mod entry;
+mod event;
+mod state;
+mod transition;
+
+pub use entry::{
+    Advance, Entry, Facts, Following, Held, LastError, Line, Milestone, Milestones, Withdrawal, advance,
+};
+pub use event::{Cause, Event};
+pub use state::State;
+pub use transition::{Verdict, states_table, transition};
+
+#[cfg(test)]
+pub(crate) use entry::tests;
