@@ -106,7 +106,7 @@ impl Default for Credentials {
 pub struct Pace {
     /// Before each step of a script.
     pub review: Duration,
-    /// Before the event that says a transfer was taken in (Guangdong, Fujian).
+    /// Before the push that says a transfer was taken in (Guangdong).
     pub between: Duration,
     /// How late the events of the manner `late` are.
     pub late: Duration,

@@ -43,7 +43,10 @@ impl Life {
         let mut kept = Vec::new();
         let acceptance = self.shared.book(self.partner, |book| book.acceptance(&self.request_id));
         if let Some(event) = acceptance {
-            self.pause_for(self.shared.pace.between).await;
+            // A push takes its time; a feed has the news at once, before any other.
+            if self.partner != Partner::Fujian {
+                self.pause_for(self.shared.pace.between).await;
+            }
             self.tell(event, &mut kept).await;
         }
         for step in &self.steps {

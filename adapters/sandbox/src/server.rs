@@ -113,11 +113,11 @@ async fn exchange<F: Face>(
     let request = Request { method: head.method, target, headers: head.headers, body };
     match face.open(&request) {
         (asked, Ok(call)) => handle(&*face, &shared, &asked, call).await,
-        (asked, Err(no)) => {
-            if let Some(breach) = no.breach() {
+        (asked, Err(refusal)) => {
+            if let Some(breach) = refusal.breach() {
                 shared.violation(F::PARTNER, breach);
             }
-            respond(face.answer(&asked, Err(no), true))
+            respond(face.answer(&asked, Err(refusal), true))
         }
     }
 }

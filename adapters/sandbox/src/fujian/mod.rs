@@ -80,7 +80,7 @@ impl Face for Fujian {
             .and_then(|document| self.read(&document, request.header("soapaction")));
         match read {
             Ok((name, call)) => (name, Ok(call)),
-            Err(no) => (String::new(), Err(no)),
+            Err(refusal) => (String::new(), Err(refusal)),
         }
     }
 
@@ -100,7 +100,7 @@ impl Face for Fujian {
                     (format!("{own}{operation}Response"), format!("{declares}=\"{NAMESPACE}\""));
                 (200, format!("<{name} {xmlns}>{}</{name}>", xml.text))
             }
-            Err(no) => (500, fault(no, soap, own, declares)),
+            Err(refusal) => (500, fault(refusal, soap, own, declares)),
         };
         let xmlns = soap.trim_end_matches(':');
         let body = format!(
@@ -221,8 +221,8 @@ fn write_change(xml: &mut Writer, sequence: i64, event: &Event) {
 }
 
 /// Profile, "Faults": the code, and after how many seconds to come again.
-fn code(no: &Refusal) -> (&'static str, Option<u32>) {
-    match no {
+fn code(refusal: &Refusal) -> (&'static str, Option<u32>) {
+    match refusal {
         Refusal::Conflict => ("DUPLICATE_CONFLICT", None),
         Refusal::NoSuchRequest => ("NOT_FOUND", None),
         Refusal::NoOrganization => ("ORG_NOT_FOUND", None),
@@ -237,16 +237,16 @@ fn code(no: &Refusal) -> (&'static str, Option<u32>) {
     }
 }
 
-fn fault(no: &Refusal, soap: &str, own: &'static str, declares: &str) -> String {
-    let (code, seconds) = code(no);
-    let side = if matches!(no, Refusal::Internal | Refusal::Busy { .. } | Refusal::Maintenance { .. }) {
+fn fault(refusal: &Refusal, soap: &str, own: &'static str, declares: &str) -> String {
+    let (code, seconds) = code(refusal);
+    let side = if matches!(refusal, Refusal::Internal | Refusal::Busy { .. } | Refusal::Maintenance { .. }) {
         "Server"
     } else {
         "Client"
     };
     let mut xml = Writer::new(own);
     xml.leaf("code", code);
-    xml.leaf("message", &no.message());
+    xml.leaf("message", &refusal.message());
     xml.maybe("retryAfterSeconds", seconds.map(|seconds| seconds.to_string()).as_deref());
     let detail = format!("<{own}serviceFault {declares}=\"{NAMESPACE}\">{}</{own}serviceFault>", xml.text);
     format!(

@@ -83,7 +83,7 @@ impl Face for Guangdong {
         let (code, message) = match &outcome {
             Ok(Done::Receipt { duplicate: true, .. }) => ("1001", "重复提交".to_owned()),
             Ok(_) => ("0000", "成功".to_owned()),
-            Err(no) => (code(no), no.message()),
+            Err(refusal) => (code(refusal), refusal.message()),
         };
         let known =
             |text: &str, default: &str| if text.is_empty() { default.to_owned() } else { text.to_owned() };
@@ -131,8 +131,8 @@ fn read(exchange: &Exchange) -> Result<Call, Refusal> {
 }
 
 /// Profile, "Codes".
-fn code(no: &Refusal) -> &'static str {
-    match no {
+fn code(refusal: &Refusal) -> &'static str {
+    match refusal {
         Refusal::Conflict => "1002",
         Refusal::NoSuchRequest => "1003",
         Refusal::TooLate => "1004",

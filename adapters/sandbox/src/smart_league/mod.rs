@@ -47,7 +47,7 @@ impl Face for SmartLeague {
                 ((200, 20901), "重复提交".to_owned(), data(done))
             }
             Ok(done) => ((200, 0), "成功".to_owned(), data(done)),
-            Err(no) => (codes(no), no.message(), Value::Null),
+            Err(refusal) => (codes(refusal), refusal.message(), Value::Null),
         };
         let body = json!({"code": code, "msg": msg, "traceId": trace, "data": data}).to_string().into_bytes();
         let timestamp = self.0.now().as_millisecond().to_string();
@@ -60,7 +60,9 @@ impl Face for SmartLeague {
             ("x-nonce", nonce.clone()),
             ("x-signature", signature),
         ];
-        headers.extend(outcome.err().and_then(|no| retry_after(&no)).map(|value| ("retry-after", value)));
+        headers.extend(
+            outcome.err().and_then(|refusal| retry_after(&refusal)).map(|value| ("retry-after", value)),
+        );
         Message { status, headers, body }
     }
 }
@@ -174,8 +176,8 @@ fn search(query: &str) -> Result<Call, Refusal> {
 }
 
 /// HTTP status and code (profile, "Codes").
-fn codes(no: &Refusal) -> (u16, u32) {
-    match no {
+fn codes(refusal: &Refusal) -> (u16, u32) {
+    match refusal {
         Refusal::Invalid(_) => (400, 40001),
         Refusal::NoSuchPlace(_) => (404, 40001),
         Refusal::TooLarge => (413, 40001),
@@ -191,8 +193,8 @@ fn codes(no: &Refusal) -> (u16, u32) {
     }
 }
 
-fn retry_after(no: &Refusal) -> Option<String> {
-    match no {
+fn retry_after(refusal: &Refusal) -> Option<String> {
+    match refusal {
         Refusal::Maintenance { http_date: true, until, .. } => {
             rfc2822::DateTimePrinter::new().timestamp_to_rfc9110_string(until).ok()
         }
