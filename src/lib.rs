@@ -23,6 +23,7 @@ pub mod routing;
 pub mod seal;
 pub mod settings;
 pub mod store;
+pub mod suspension;
 pub mod telemetry;
 pub mod transfer;
 pub mod transport;

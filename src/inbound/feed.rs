@@ -6,6 +6,7 @@ use crate::notify::Bell;
 use crate::partner::{Outcome, Partner};
 use crate::seal::Sealer;
 use crate::store::Store;
+use crate::suspension::suspend;
 use crate::transfer::Cause;
 use league_contract::{Answer, Blockage, Call, ChangePage, EventSource, Reply};
 use std::sync::Arc;
@@ -93,7 +94,7 @@ impl Feed {
             }
             Outcome::Reply(Reply::Answered(Answer::CursorExpired)) => self.start_over().await,
             Outcome::Reply(Reply::Blocked { why, remark }) => {
-                crate::outbound::suspend(&self.store, &self.partner, why, &remark.code).await?;
+                suspend(&self.store, &self.partner, why, &remark.code).await?;
                 Ok(Polled::Blocked(why))
             }
             Outcome::Reply(_) => Ok(Polled::Unavailable),

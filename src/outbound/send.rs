@@ -1,7 +1,6 @@
 //! One piece of work: a leased transfer is checked and submitted, queried, or asked back, and settled.
 
 use super::settle::{Consequence, Situation, consequence};
-use super::suspend::suspend;
 use crate::clock::Clock;
 use crate::inbound::apply::ended_badly;
 use crate::notify::Bell;
@@ -9,6 +8,7 @@ use crate::organization::check::{CheckAnswer, Finding, check};
 use crate::partner::{Exchange, Partner, Prepared};
 use crate::seal::{SealError, Sealer};
 use crate::store::{AttemptResult, Lease, NewAttempt, Store, StoreError, Stored, Tx};
+use crate::suspension::suspend;
 use crate::transfer::{Advance, Cause, Event, Facts, LastError, Line, State, advance};
 use jiff::SignedDuration;
 use league_contract::{Call, EncodeError, Operation, ProblemCode, Transfer, WireRequest, WireResponse};
