@@ -1,1 +1,188 @@
-//! The command line.
+//! The command line: one file a command group.
+//!
+//! Exit codes: 0 done · 1 failed · 2 usage or configuration · 3 not found · 4 refused.
+
+mod config;
+mod db;
+mod demo;
+mod enqueue;
+mod events;
+mod fixtures;
+mod keys;
+mod orgs;
+mod outbox;
+mod output;
+mod routes;
+mod run;
+mod sandbox;
+mod systems;
+mod tokens;
+
+use crate::app::{App, REGISTRATIONS};
+use crate::clock::Clock;
+use crate::settings::{self, ConfigProblem, Settings};
+use crate::store::StoreError;
+use clap::{Args, Parser, Subcommand, ValueEnum};
+pub use output::Lang;
+use output::Output;
+use std::path::PathBuf;
+use std::process::ExitCode;
+
+/// 把团员的转接申请送达外部系统，不丢失，不重复。
+/// Carries League members' transfers to organizations in other systems, once in effect.
+#[derive(Parser, Debug)]
+#[command(name = "league-gateway", version, about, long_about = None, propagate_version = true)]
+pub struct Cli {
+    #[command(flatten)]
+    global: Global,
+    #[command(subcommand)]
+    command: Command,
+}
+
+/// Options of every command.
+#[derive(Args, Debug, Clone)]
+struct Global {
+    /// A configuration file; repeatable, later ones win
+    #[arg(long, global = true, value_name = "FILE")]
+    config: Vec<PathBuf>,
+    /// Print JSON for programs
+    #[arg(long, global = true)]
+    json: bool,
+    /// The language of messages; by default the environment's (LANG)
+    #[arg(long, global = true, value_enum)]
+    lang: Option<Lang>,
+    /// Colour
+    #[arg(long, global = true, value_enum, default_value_t = ColorChoice::Auto, value_name = "WHEN")]
+    color: ColorChoice,
+}
+
+/// When to colour.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+enum ColorChoice {
+    Auto,
+    Always,
+    Never,
+}
+
+#[derive(Subcommand, Debug)]
+enum Command {
+    /// Run the daemon
+    Run(run::RunArgs),
+    /// Run daemon, simulated systems and sample transfers, to see it work
+    Demo(demo::DemoArgs),
+    /// Run the three simulated systems alone
+    Sandbox(sandbox::SandboxArgs),
+    /// Put transfers into the outbox: JSON Lines or CSV
+    Enqueue(enqueue::EnqueueArgs),
+    /// Look into the outbox
+    #[command(subcommand)]
+    Outbox(outbox::OutboxCommand),
+    /// The event feed
+    #[command(subcommand)]
+    Events(events::EventsCommand),
+    /// Organizations, through the external systems
+    #[command(subcommand)]
+    Orgs(orgs::OrgsCommand),
+    /// Where transfers go
+    #[command(subcommand)]
+    Routes(routes::RoutesCommand),
+    /// The external systems
+    #[command(subcommand)]
+    Systems(systems::SystemsCommand),
+    /// Recorded exchanges of the adapters
+    #[command(subcommand)]
+    Fixtures(fixtures::FixturesCommand),
+    /// The configuration
+    #[command(subcommand)]
+    Config(config::ConfigCommand),
+    /// The database
+    #[command(subcommand)]
+    Db(db::DbCommand),
+    /// Tokens of the HTTP interface
+    #[command(subcommand)]
+    Tokens(tokens::TokensCommand),
+    /// Keys that seal personal data
+    #[command(subcommand)]
+    Keys(keys::KeysCommand),
+}
+
+/// Why a command did not do what it was asked; each kind has its exit code.
+#[derive(Debug)]
+enum Failure {
+    /// 1: it was tried and did not work.
+    Failed(anyhow::Error),
+    /// 2: it can't be tried like this.
+    Usage(String),
+    /// 2: the configuration is at fault.
+    Config(Vec<ConfigProblem>),
+    /// 3: there is no such thing.
+    NotFound(String),
+    /// 4: the gateway says no, and has said why.
+    Refused(String),
+}
+
+impl<E: Into<anyhow::Error>> From<E> for Failure {
+    fn from(error: E) -> Self {
+        Self::Failed(error.into())
+    }
+}
+
+type Done = Result<(), Failure>;
+
+/// What every command works with.
+struct Context {
+    global: Global,
+    out: Output,
+}
+
+impl Context {
+    fn settings(&self) -> Result<Settings, Failure> {
+        settings::load(&self.global.config, &REGISTRATIONS).map_err(Failure::Config)
+    }
+
+    /// The application over a database whose schema is this program's.
+    async fn app(&self) -> Result<App, Failure> {
+        let app = App::open(self.settings()?, Clock::Wall).await?;
+        app.store.require_current().await.map_err(schema)?;
+        Ok(app)
+    }
+}
+
+/// A schema that does not fit is the operator's to mend, with the command that the text names.
+fn schema(error: StoreError) -> Failure {
+    match error {
+        StoreError::Schema(text) => Failure::Usage(text),
+        error @ (StoreError::Url(_)
+        | StoreError::Database { .. }
+        | StoreError::Owned(_)
+        | StoreError::Lock { .. }
+        | StoreError::BadRow { .. }
+        | StoreError::LeaseLost(_)) => Failure::Failed(error.into()),
+    }
+}
+
+/// Runs a command and reports how it went.
+pub async fn run(cli: Cli) -> ExitCode {
+    let out = Output::new(cli.global.json, cli.global.lang, cli.global.color);
+    let context = Context { global: cli.global, out };
+    let done = match cli.command {
+        Command::Run(args) => run::run(&context, args).await,
+        Command::Demo(args) => demo::run(&context, args).await,
+        Command::Sandbox(args) => sandbox::run(&context, args).await,
+        Command::Enqueue(args) => enqueue::run(&context, args).await,
+        Command::Outbox(command) => outbox::run(&context, command).await,
+        Command::Events(command) => events::run(&context, command).await,
+        Command::Orgs(command) => orgs::run(&context, command).await,
+        Command::Routes(command) => routes::run(&context, command),
+        Command::Systems(command) => systems::run(&context, command).await,
+        Command::Fixtures(command) => fixtures::run(&context, command),
+        Command::Config(command) => config::run(&context, command),
+        Command::Db(command) => db::run(&context, command).await,
+        Command::Tokens(command) => tokens::run(&context, command).await,
+        Command::Keys(command) => keys::run(&context, command),
+    };
+    match done {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(failure) => context.out.failure(&failure),
+    }
+}

@@ -47,6 +47,7 @@ pub(crate) fn trouble(shared: &Shared, fault: &Fault) -> Option<Refusal> {
             Some(Refusal::Maintenance { seconds, until, http_date: fault.http_date })
         }
         FaultKind::TooMany => Some(Refusal::Busy { seconds }),
+        FaultKind::DataRefused => Some(Refusal::Invalid("姓名与证件号码不符".into())),
         FaultKind::Authentication => Some(Refusal::Unauthenticated("按故障设定".into())),
         FaultKind::CursorExpired => Some(Refusal::CursorExpired),
         FaultKind::Internal => Some(Refusal::Internal),

@@ -65,6 +65,9 @@ pub enum FaultKind {
     Maintenance,
     /// 429 with 42901, 4001, `BUSY`.
     TooMany,
+    /// 400 with 40001, 2002, `INVALID_DATA`: what only the partner's own books can know, such as a name that is not
+    /// the ID number's.
+    DataRefused,
     /// 401 with 40101, 3001, `AUTHENTICATION_FAILED`.
     Authentication,
     /// `CURSOR_EXPIRED`, unless `after` is 0, which is always valid. Fujian's feed alone.
@@ -93,7 +96,11 @@ impl FaultKind {
             | Self::Garbage
             | Self::WrongSignature
             | Self::Hang => true,
-            Self::Maintenance | Self::TooMany | Self::Authentication | Self::CursorExpired => false,
+            Self::Maintenance
+            | Self::TooMany
+            | Self::DataRefused
+            | Self::Authentication
+            | Self::CursorExpired => false,
         }
     }
 }
@@ -128,6 +135,7 @@ impl Fault {
                 FaultKind::DropBefore
                 | FaultKind::Maintenance
                 | FaultKind::TooMany
+                | FaultKind::DataRefused
                 | FaultKind::Authentication
                 | FaultKind::CursorExpired,
             ) => false,

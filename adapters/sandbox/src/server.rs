@@ -148,6 +148,7 @@ async fn handle<F: Face>(
         | Some(
             FaultKind::Maintenance
             | FaultKind::TooMany
+            | FaultKind::DataRefused
             | FaultKind::Authentication
             | FaultKind::CursorExpired
             | FaultKind::Internal,
