@@ -90,7 +90,7 @@ impl Output {
     /// An empty table with a header in the language.
     pub(super) fn table(self, header: &[(&str, &str)]) -> Table {
         let mut table = Table::new();
-        table.load_style(presets::UTF8_HORIZONTAL_ONLY).set_content_arrangement(ContentArrangement::Dynamic);
+        table.load_style(presets::UTF8_FULL_CONDENSED).set_content_arrangement(ContentArrangement::Dynamic);
         table.set_header(header.iter().map(|(zh, en)| self.lang.pick(zh, en)));
         if !std::io::stdout().is_terminal() {
             table.set_width(160);

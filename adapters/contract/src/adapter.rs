@@ -106,6 +106,12 @@ pub struct Registration {
     pub build: fn(AdapterConfig) -> Result<Arc<dyn Adapter>, ConfigError>,
 }
 
+impl std::fmt::Debug for Registration {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str(self.system)
+    }
+}
+
 /// What an adapter needs to know.
 #[derive(Debug, Clone)]
 pub struct AdapterConfig {

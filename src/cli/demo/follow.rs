@@ -55,6 +55,9 @@ impl Follower {
         for at in 0..self.samples.len() {
             let document = self.samples[at].document.clone();
             let times = if self.samples[at].upstream == Upstream::Repeats { 2 } else { 1 };
+            if self.samples[at].upstream == Upstream::Restored {
+                stage.submit_before(&document).await?;
+            }
             for _ in 0..times {
                 let (status, body) = self.insist(stage, "/v1/transfers", &document).await?;
                 anyhow::ensure!(
@@ -165,7 +168,14 @@ impl Follower {
                 format!("/v1/transfers/{id}/amend"),
                 json!({"destination": {"full_name": "共青团南京大学软件学院委员会"}}),
             ),
-            (Upstream::Waits | Upstream::Repeats | Upstream::Withdraws | Upstream::Amends, _) => {
+            (
+                Upstream::Waits
+                | Upstream::Repeats
+                | Upstream::Withdraws
+                | Upstream::Amends
+                | Upstream::Restored,
+                _,
+            ) => {
                 return Ok(());
             }
         };

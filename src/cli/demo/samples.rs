@@ -16,6 +16,8 @@ pub(super) enum Upstream {
     Withdraws,
     /// Mends the full name once it is returned.
     Amends,
+    /// Nothing; but the partner has it already, from a gateway whose database was then restored from a backup.
+    Restored,
 }
 
 /// One sample and what must become of it.
@@ -347,6 +349,14 @@ fn national(author: &mut Author) {
         told([Approve], Manner::Conflicting),
     );
     life(
+        "SL-DUPLICATE",
+        ("对方已有此申请", "the partner has it already"),
+        "320000",
+        nju,
+        Completed,
+        lives([Approve]).and(Upstream::Restored),
+    );
+    life(
         "SL-RAILWAY",
         ("驻粤铁路单位走全国系统", "railway unit in Guangdong, national system"),
         "990001",
@@ -428,6 +438,13 @@ fn check_in_system(
         third,
         Completed,
         struck([CheckIn], Submit, FaultKind::Maintenance),
+    );
+    life(
+        "DUPLICATE",
+        ("对方已有此申请", "the partner has it already"),
+        first,
+        Completed,
+        lives([CheckIn]).and(Upstream::Restored),
     );
     life("REPEATED", ("通知重复", "events repeated"), first, Completed, told([CheckIn], Manner::Duplicate));
     life(

@@ -3,12 +3,18 @@
 use super::super::{Context, Done};
 use super::samples::{Scenario, organizations};
 use crate::access::{Role, create_token};
+use crate::app::REGISTRATIONS;
 use crate::clock::Clock;
-use crate::seal::generate_key;
+use crate::routing::{BUILT_IN, Routes};
+use crate::seal::{Sealer, generate_key};
+use crate::settings;
 use crate::store::Store;
 use crate::transport::{Endpoint, Transport};
 use anyhow::Context as _;
+use league_contract::Call;
+use league_contract::document::read_canonical;
 use league_sandbox::{Report, Sandbox, SandboxConfig};
+use serde_json::Value;
 use std::path::PathBuf;
 use std::process::Stdio;
 use std::time::Duration;
@@ -190,6 +196,21 @@ feed_interval = "300ms"
     pub(super) async fn report(&self) -> Report {
         drop(tokio::time::timeout(Duration::from_secs(10), self.sandbox.pushes_idle()).await);
         self.sandbox.report()
+    }
+
+    /// Submits a document as an earlier gateway did, whose database was then restored from a backup.
+    pub(super) async fn submit_before(&self, document: &Value) -> anyhow::Result<()> {
+        let settings = settings::load(std::slice::from_ref(&self.config), &REGISTRATIONS)
+            .map_err(|problems| anyhow::anyhow!("{problems:?}"))?;
+        let sealer = Sealer::new(&settings.privacy_keys, &settings.index_key)?;
+        let partners = crate::app::partners(&settings, &sealer)?;
+        let transfer = read_canonical(document).map_err(|problems| anyhow::anyhow!("{problems:?}"))?;
+        let system = Routes::parse(BUILT_IN)?
+            .system(transfer.destination.province_code)
+            .map_err(|problem| anyhow::anyhow!("{problem}"))?;
+        let partner = partners.get(&system).context("the system is not configured")?;
+        partner.ask(Call::Submit(Box::new(transfer)), &Clock::Wall).await?;
+        Ok(())
     }
 
     /// Leaves the folder where it is, for whoever looks into a failure.
