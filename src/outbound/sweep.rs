@@ -51,16 +51,20 @@ impl Sweeper {
     pub async fn rescue(&self, expired_before: Timestamp) -> Result<Rescued, StoreError> {
         let mut all = Rescued::default();
         loop {
+            let before = all;
             let mut tx = self.store.write("rescue").await?;
-            let following = |system: &_| self.partners.get(system).map(|partner| partner.policy.following);
-            let rescued = tx.rescue(expired_before, following, self.clock.now()).await?;
-            if rescued == Rescued::default() {
+            // A system that is no longer configured keeps its transfers until it is back.
+            for (system, partner) in self.partners.iter() {
+                let following = partner.policy.following;
+                let rescued = tx.rescue(system, following, expired_before, self.clock.now()).await?;
+                all.queued += rescued.queued;
+                all.unconfirmed += rescued.unconfirmed;
+                all.freed += rescued.freed;
+            }
+            if all == before {
                 break;
             }
             tx.commit().await?;
-            all.queued += rescued.queued;
-            all.unconfirmed += rescued.unconfirmed;
-            all.freed += rescued.freed;
         }
         if all != Rescued::default() {
             tracing::warn!(

@@ -101,26 +101,27 @@ impl Tx {
         stored.filter(|stored| stored.lease_token == Some(token)).ok_or(StoreError::LeaseLost(id))
     }
 
-    /// Takes back the leases that ended before `expired_before` (all of them, where this daemon has just started
-    /// alone). What may have been sent is queried, never sent again.
+    /// Takes back a system's leases that ended before `expired_before` (all of them, where this daemon has just started
+    /// alone), at most a thousand. What may have been sent is queried, never sent again.
     ///
     /// # Errors
     /// [`StoreError`].
     pub async fn rescue(
         &mut self,
+        system: &System,
+        following: Following,
         expired_before: Timestamp,
-        following: impl Fn(&System) -> Option<Following>,
         at: Timestamp,
     ) -> Result<Rescued, StoreError> {
         let rows: Vec<TransferRow> = on!(self, "looking for abandoned leases", db => sqlx::query_as(concat!(
-            "SELECT ", transfer_columns!(), " FROM transfers WHERE lease_token IS NOT NULL AND lease_until < $1 ORDER BY id LIMIT 1000"))
+            "SELECT ", transfer_columns!(), " FROM transfers WHERE system = $1 AND lease_token IS NOT NULL AND lease_until < $2 \
+             ORDER BY id LIMIT 1000"))
+            .bind(system.as_str())
             .bind(expired_before.as_millisecond())
             .fetch_all(db))?;
         let mut rescued = Rescued::default();
         for row in rows {
             let stored = Stored::try_from(row)?;
-            // A system that is no longer configured keeps its transfers until it is back.
-            let Some(following) = following(&stored.entry.system) else { continue };
             let open = self.has_open_attempt(stored.entry.id).await?;
             self.abandon_attempts(stored.entry.id, at).await?;
             let event = match (stored.entry.state == State::Sending, open) {

@@ -111,7 +111,9 @@ impl Cell {
     }
 
     pub(super) fn json<T: DeserializeOwned>(self, text: &str) -> Result<T, StoreError> {
-        serde_json::from_str(text).map_err(|error| self.bad(format!("not the expected JSON: {error}")))
+        // The parser's own words may repeat the value.
+        serde_json::from_str(text)
+            .map_err(|error| self.bad(format!("not the expected JSON from character {} on", error.column())))
     }
 
     pub(super) fn system(self, text: &str) -> Result<System, StoreError> {

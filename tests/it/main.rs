@@ -1,5 +1,7 @@
 //! The one integration test binary: a file a theme.
 
+#![expect(clippy::expect_used, reason = "the helpers of a test may panic as the test may")]
+
 mod support;
 
 mod api;

@@ -43,7 +43,7 @@ CREATE UNIQUE INDEX transfers_open_person ON transfers (person)
 -- What a claim looks for.
 CREATE INDEX transfers_due ON transfers (system, due_at, id)
     WHERE due_at IS NOT NULL AND lease_token IS NULL AND held IS NULL;
-CREATE INDEX transfers_leased ON transfers (lease_until) WHERE lease_token IS NOT NULL;
+CREATE INDEX transfers_leased ON transfers (system, lease_until) WHERE lease_token IS NOT NULL;
 CREATE INDEX transfers_state ON transfers (system, state, id);
 
 -- The timeline of every transfer; its state changes and milestones are the event feed.

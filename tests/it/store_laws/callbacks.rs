@@ -1,0 +1,100 @@
+//! Status events and nonces.
+
+use super::backend::Bench;
+use super::samples::{GUANGDONG, NATIONAL, at};
+use league_contract::{NONCE_MEMORY_SECONDS, System};
+use league_gateway::store::{CallbackRow, CallbackVerdict, NewCallback};
+
+fn event<'a>(system: &'a System, event_id: &'a str, verdict: CallbackVerdict) -> NewCallback<'a> {
+    NewCallback {
+        system,
+        event_id,
+        request_id: "BJ-1",
+        event: "approved",
+        verdict,
+        received_at: at(3),
+        event_sealed: b"event",
+        raw_sealed: b"raw",
+    }
+}
+
+async fn keep(bench: &Bench, new: NewCallback<'_>) {
+    bench.write(async |tx| tx.insert_callback(&new).await).await;
+}
+
+async fn kept(bench: &Bench, system: &System) -> Vec<CallbackRow> {
+    bench.read(async |tx| tx.callbacks_of(system, "BJ-1").await).await
+}
+
+pub(super) async fn an_event_is_kept_with_its_verdict(bench: Bench) {
+    let verdicts = [
+        CallbackVerdict::Applied,
+        CallbackVerdict::Duplicate,
+        CallbackVerdict::Unmatched,
+        CallbackVerdict::Conflict,
+    ];
+    for (number, verdict) in verdicts.into_iter().enumerate() {
+        keep(&bench, event(&NATIONAL, &format!("E-{number}"), verdict)).await;
+    }
+    keep(&bench, event(&GUANGDONG, "E-0", CallbackVerdict::Applied)).await;
+    keep(&bench, NewCallback { request_id: "BJ-2", ..event(&NATIONAL, "E-9", CallbackVerdict::Applied) })
+        .await;
+
+    let rows = kept(&bench, &NATIONAL).await;
+    let seen: Vec<_> = rows.iter().map(|row| (row.event_id.as_str(), row.verdict.as_str())).collect();
+    assert_eq!(seen, [("E-0", "applied"), ("E-1", "duplicate"), ("E-2", "unmatched"), ("E-3", "conflict")]);
+    assert!(rows.iter().all(|row| row.event == "approved"
+        && row.received_at == at(3)
+        && row.repeats == 0
+        && row.event_sealed == b"event"));
+    assert_eq!(kept(&bench, &GUANGDONG).await.len(), 1);
+    assert_eq!(bench.number("SELECT COUNT(*) FROM callbacks WHERE raw_sealed IS NOT NULL").await, 6);
+}
+
+pub(super) async fn a_repeat_is_counted_and_a_second_row_refused(bench: Bench) {
+    let repeat =
+        async |system: &System| bench.write(async |tx| tx.repeat_callback(system, "E-1").await).await;
+    assert!(!repeat(&NATIONAL).await, "it is new");
+    keep(&bench, event(&NATIONAL, "E-1", CallbackVerdict::Applied)).await;
+    assert!(!repeat(&GUANGDONG).await, "another system's ids are its own");
+    assert!(repeat(&NATIONAL).await && repeat(&NATIONAL).await);
+    let mut tx = bench.store.write("law").await.expect("it begins");
+    tx.insert_callback(&event(&NATIONAL, "E-1", CallbackVerdict::Applied)).await.expect_err("it is there");
+    drop(tx);
+    let rows = kept(&bench, &NATIONAL).await;
+    assert_eq!((rows.len(), rows[0].repeats), (1, 2));
+}
+
+pub(super) async fn an_unmatched_event_waits_and_is_settled(bench: Bench) {
+    keep(&bench, event(&NATIONAL, "E-1", CallbackVerdict::Unmatched)).await;
+    keep(&bench, event(&NATIONAL, "E-2", CallbackVerdict::Unmatched)).await;
+    let first = kept(&bench, &NATIONAL).await[0].id;
+    bench.write(async |tx| tx.settle_callback(first, CallbackVerdict::Applied).await).await;
+    let verdicts: Vec<_> = kept(&bench, &NATIONAL).await.into_iter().map(|row| row.verdict).collect();
+    assert_eq!(verdicts, ["applied", "unmatched"]);
+}
+
+pub(super) async fn a_nonce_is_taken_once_within_its_memory(bench: Bench) {
+    let fresh =
+        async |second| bench.write(async |tx| tx.remember_nonce(&NATIONAL, "n-1", at(second)).await).await;
+    assert_eq!(NONCE_MEMORY_SECONDS, 600, "as the profiles say");
+    assert!(fresh(0).await);
+    assert!(!fresh(0).await);
+    assert!(!fresh(1).await);
+    assert!(!fresh(600).await, "to the last second");
+    assert!(fresh(601).await, "forgotten");
+    assert!(!fresh(602).await, "and remembered anew");
+    // What is forgotten costs no disk.
+    bench.write(async |tx| tx.remember_nonce(&GUANGDONG, "other", at(5000)).await).await;
+    assert_eq!(bench.number("SELECT COUNT(*) FROM nonces").await, 1);
+}
+
+pub(super) async fn a_nonce_belongs_to_its_system(bench: Bench) {
+    let fresh = async |system: &System, nonce: &str| {
+        bench.write(async |tx| tx.remember_nonce(system, nonce, at(0)).await).await
+    };
+    assert!(fresh(&NATIONAL, "n-1").await);
+    assert!(fresh(&GUANGDONG, "n-1").await);
+    assert!(fresh(&NATIONAL, "N-1").await, "letters count");
+    assert!(!fresh(&GUANGDONG, "n-1").await);
+}

@@ -1,0 +1,313 @@
+//! Transfers: in, out, and found again.
+
+use super::backend::Bench;
+use super::samples::{GUANGDONG, NATIONAL, at, insert, request_id, sample};
+use jiff::Timestamp;
+use league_contract::{Organization, OrganizationKind, ProvinceCode};
+use league_gateway::seal::SealedTransfer;
+use league_gateway::store::{Filter, NewTransfer, Shown, Stat, StoreError, Stored};
+use league_gateway::transfer::{
+    Advance, Cause, Entry, Held, LastError, Milestones, State, Verdict, Withdrawal,
+};
+use proptest::option;
+use proptest::prelude::*;
+use proptest::strategy::ValueTree as _;
+use proptest::test_runner::TestRunner;
+
+fn text() -> BoxedStrategy<String> {
+    "\\PC{0,20}".boxed()
+}
+
+fn time() -> BoxedStrategy<Timestamp> {
+    (0..4_102_444_800_000i64)
+        .prop_map(|millis| Timestamp::from_millisecond(millis).expect("in range"))
+        .boxed()
+}
+
+fn bytes() -> BoxedStrategy<Vec<u8>> {
+    prop::collection::vec(any::<u8>(), 1..40).boxed()
+}
+
+fn last_errors() -> impl Strategy<Value = LastError> {
+    let kind = prop::sample::select(vec![None, Some(OrganizationKind::Branch)]);
+    let organization = (text(), text(), kind).prop_map(|(organization_id, full_name, kind)| Organization {
+        organization_id,
+        full_name,
+        kind,
+    });
+    (text(), text(), text(), time(), prop::collection::vec(organization, 0..3))
+        .prop_map(|(code, zh, en, at, suggestions)| LastError { code, zh, en, at, suggestions })
+}
+
+fn milestones() -> impl Strategy<Value = Milestones> {
+    prop::array::uniform7(option::of(time())).prop_map(
+        |[
+            received_at,
+            submitted_at,
+            approved_at,
+            account_created_at,
+            checked_in_at,
+            check_in_by,
+            completed_at,
+        ]| {
+            Milestones {
+                received_at,
+                submitted_at,
+                approved_at,
+                account_created_at,
+                checked_in_at,
+                check_in_by,
+                completed_at,
+            }
+        },
+    )
+}
+
+fn marks() -> impl Strategy<Value = (Option<Held>, Option<Withdrawal>, Option<LastError>, Vec<[String; 2]>)> {
+    let held = (text(), text(), time()).prop_map(|(by, reason, at)| Held { by, reason, at });
+    let withdrawal = (text(), time()).prop_map(|(reason, at)| Withdrawal { reason, at });
+    let warnings = prop::collection::vec([text(), text()], 0..3);
+    (option::of(held), option::of(withdrawal), option::of(last_errors()), warnings)
+}
+
+/// Any entry at all, possible or not: the store keeps what it is given.
+fn transfers() -> impl Strategy<Value = NewTransfer> {
+    let words = (text(), option::of(text()), option::of(text()), option::of(text()));
+    let numbers = (any::<u32>(), any::<u32>(), option::of(time()), time(), time());
+    let state = prop::sample::select(State::ALL.to_vec());
+    let shown = prop::array::uniform6(text());
+    let person = (bytes(), bytes(), bytes());
+    let province =
+        (0..=999_999u32).prop_map(|code| ProvinceCode::parse(&format!("{code:06}")).expect("code"));
+    (words, numbers, state, milestones(), marks(), shown, person, province).prop_map(
+        |(words, numbers, state, milestones, marks, shown, person, province_code)| {
+            let (destination_name, sent_name, organization_id, receipt_no) = words;
+            let (attempts, tries, due_at, created_at, updated_at) = numbers;
+            let (held, withdrawal, last_error, warnings) = marks;
+            let [name, id_number, phone, source_id, source_name, reason] = shown;
+            let (index, digest, sealed) = person;
+            NewTransfer {
+                entry: Entry {
+                    state,
+                    province_code,
+                    destination_name,
+                    sent_name,
+                    organization_id,
+                    receipt_no,
+                    attempts,
+                    tries,
+                    due_at,
+                    held,
+                    withdrawal,
+                    last_error,
+                    milestones,
+                    warnings,
+                    created_at,
+                    updated_at,
+                    ..sample(1).entry
+                },
+                shown: Shown { name, id_number, phone, source_id, source_name, reason },
+                initiator: "secretary",
+                person: SealedTransfer { index, digest, sealed },
+            }
+        },
+    )
+}
+
+fn assert_same(found: &Stored, new: &NewTransfer) {
+    assert_eq!(found.entry, new.entry);
+    assert_eq!(found.shown, new.shown);
+    assert_eq!(found.lease_token, None);
+    assert_eq!(found.document_digest, new.person.digest);
+    assert_eq!(found.document_sealed, new.person.sealed);
+}
+
+pub(super) async fn a_transfer_comes_back_as_it_went_in(bench: Bench) {
+    let mut runner = TestRunner::deterministic();
+    let mut tx = bench.store.write("law").await.expect("it begins");
+    for number in 1..=150 {
+        let mut new = transfers().new_tree(&mut runner).expect("a case").current();
+        new.entry.request_id = request_id(number);
+        // One open transfer per person is another law.
+        new.person.index.extend(number.to_le_bytes());
+        let id = insert(&mut tx, &new).await.expect("it is taken in");
+        new.entry.id = id;
+
+        let taken = tx.transfer_by_id(id).await.expect("it is readable").expect("it is there");
+        assert_eq!(taken.entry.milestones, new.entry.milestones);
+        assert_eq!(taken.entry.updated_at, new.entry.created_at);
+        assert_eq!((taken.entry.attempts, taken.entry.tries), (0, 0));
+
+        let step = Advance { entry: new.entry.clone(), lines: vec![], verdict: Verdict::Stays };
+        tx.save(&step, true, Cause::Delivery, at(0)).await.expect("it is written");
+        let by_key = tx.transfer_by_id(id).await.expect("it is readable").expect("it is there");
+        assert_same(&by_key, &new);
+        assert_eq!(by_key.created_digest, new.person.digest);
+        let by_request = tx.transfer(&new.entry.request_id).await.expect("it is readable");
+        assert_same(&by_request.expect("it is there"), &new);
+        let by_person = tx.open_transfer_of(&new.person.index).await.expect("it is readable");
+        assert_eq!(by_person.is_some(), !new.entry.state.is_final(), "{:?}", new.entry.state);
+    }
+    tx.commit().await.expect("it commits");
+    assert_eq!(bench.number("SELECT COUNT(*) FROM transfers WHERE initiator = 'secretary'").await, 150);
+}
+
+pub(super) async fn a_request_id_twice_fails_whole(bench: Bench) {
+    bench.put(&sample(1)).await;
+    let mut again = sample(1);
+    again.person.index = b"somebody else".to_vec();
+
+    let mut tx = bench.store.write("law").await.expect("it begins");
+    insert(&mut tx, &sample(2)).await.expect("this one is new");
+    let error = insert(&mut tx, &again).await.expect_err("the id is taken");
+    assert!(matches!(error, StoreError::Database { action: "taking in a transfer", .. }), "{error:?}");
+    drop(tx);
+
+    assert!(bench.read(async |tx| tx.transfer(&request_id(2)).await).await.is_none());
+    assert_eq!(bench.number("SELECT COUNT(*) FROM events").await, 2, "those of the first");
+}
+
+/// Holds the list of final states in the schema against [`State::is_final`].
+pub(super) async fn one_open_transfer_per_person(bench: Bench) {
+    for (place, state) in State::ALL.iter().enumerate() {
+        let place = i64::try_from(place).expect("small");
+        let mut first = sample(place * 2);
+        first.entry.state = *state;
+        let mut second = sample(place * 2 + 1);
+        second.entry.system = GUANGDONG.clone();
+        second.person.index.clone_from(&first.person.index);
+        bench.put(&first).await;
+
+        let mut tx = bench.store.write("law").await.expect("it begins");
+        let inserted = insert(&mut tx, &second).await;
+        assert_eq!(inserted.is_ok(), state.is_final(), "a second transfer beside one that is {state}");
+        let open = match inserted {
+            Ok(_) => {
+                tx.commit().await.expect("it commits");
+                &second
+            }
+            Err(_) => {
+                drop(tx);
+                &first
+            }
+        };
+        let found = bench.read(async |tx| tx.open_transfer_of(&first.person.index).await).await;
+        assert_eq!(found.expect("one is open").entry.request_id, open.entry.request_id);
+    }
+}
+
+pub(super) async fn an_amended_document_takes_the_place_of_the_old(bench: Bench) {
+    let first = sample(1);
+    let id = bench.put(&first).await;
+    let mut amended = sample(2);
+    amended.entry.system = GUANGDONG.clone();
+    amended.entry.province_code = ProvinceCode::parse("440000").expect("code");
+    amended.entry.destination_name = "共青团中山大学委员会".into();
+    amended.entry.warnings = vec![["名称".into(), "name".into()]];
+    amended.shown = Shown {
+        name: "李*".into(),
+        id_number: "440***************".into(),
+        phone: "139********".into(),
+        reason: "work".into(),
+        ..first.shown.clone()
+    };
+    bench.write(async |tx| tx.replace_document(&amended, id).await).await;
+
+    let found = bench.stored(id).await;
+    assert_eq!(found.entry.request_id, first.entry.request_id, "upstream's key stays");
+    assert_eq!(found.entry.system, GUANGDONG.clone());
+    assert_eq!(found.entry.province_code, amended.entry.province_code);
+    assert_eq!(found.entry.destination_name, amended.entry.destination_name);
+    assert_eq!(found.entry.warnings, amended.entry.warnings);
+    assert_eq!(found.shown, amended.shown);
+    assert_eq!(found.created_digest, first.person.digest, "what created it is still known");
+    assert_eq!(found.document_digest, amended.person.digest);
+    assert_eq!(found.document_sealed, amended.person.sealed);
+    let of = async |person: &[u8]| {
+        bench.read(async |tx| tx.open_transfer_of(person).await).await.map(|stored| stored.entry.id)
+    };
+    assert_eq!((of(&first.person.index).await, of(&amended.person.index).await), (None, Some(id)));
+}
+
+/// Twelve transfers: two systems, three states, two provinces, in turn.
+async fn dozen(bench: &Bench) {
+    let states = [State::Queued, State::Submitted, State::Completed];
+    for (number, state) in (1..=12).zip(states.iter().cycle()) {
+        bench
+            .put_with(number, |entry| {
+                entry.state = *state;
+                entry.due_at = (!state.is_final()).then(|| at(100 - number));
+                if number % 2 == 0 {
+                    entry.system = GUANGDONG.clone();
+                }
+                if number > 6 {
+                    entry.province_code = ProvinceCode::parse("440000").expect("code");
+                }
+            })
+            .await;
+    }
+}
+
+async fn listed(bench: &Bench, filter: Filter) -> (Vec<i64>, Option<i64>) {
+    let page = bench.read(async |tx| tx.list(&filter).await).await;
+    (page.rows.iter().map(|row| row.entry.id).collect(), page.next)
+}
+
+pub(super) async fn lists_narrow(bench: Bench) {
+    dozen(&bench).await;
+    let all = Filter { limit: 50, ..Filter::default() };
+    let ids = async |filter: Filter| listed(&bench, filter).await.0;
+    assert_eq!(ids(all.clone()).await, (1..=12).rev().collect::<Vec<_>>());
+    assert_eq!(ids(Filter { state: Some(State::Queued), ..all.clone() }).await, [10, 7, 4, 1]);
+    assert_eq!(ids(Filter { system: Some(GUANGDONG.clone()), ..all.clone() }).await, [12, 10, 8, 6, 4, 2]);
+    let province_code = ProvinceCode::parse("440000");
+    assert_eq!(ids(Filter { province_code, ..all.clone() }).await, [12, 11, 10, 9, 8, 7]);
+    let narrow = Filter {
+        state: Some(State::Completed),
+        system: Some(NATIONAL.clone()),
+        province_code,
+        ..all.clone()
+    };
+    assert_eq!(ids(narrow).await, [9]);
+    assert_eq!(ids(Filter { state: Some(State::Failed), ..all }).await, [0i64; 0]);
+}
+
+pub(super) async fn lists_page_newest_first(bench: Bench) {
+    dozen(&bench).await;
+    let mut seen = Vec::new();
+    let mut before = None;
+    loop {
+        let (ids, next) = listed(&bench, Filter { before, limit: 5, ..Filter::default() }).await;
+        assert!(ids.len() <= 5);
+        seen.extend(ids);
+        if next.is_none() {
+            break;
+        }
+        before = next;
+    }
+    assert_eq!(seen, (1..=12).rev().collect::<Vec<_>>());
+    let (last, next) = listed(&bench, Filter { before: Some(1), limit: 5, ..Filter::default() }).await;
+    assert_eq!((last, next), (vec![], None));
+}
+
+pub(super) async fn stats_count_by_system_and_state(bench: Bench) {
+    assert_eq!(bench.read(async |tx| tx.stats().await).await, []);
+    dozen(&bench).await;
+    let stat = |system: &str, state: State, oldest: Option<i64>| Stat {
+        system: system.into(),
+        state: state.as_str().into(),
+        count: 2,
+        oldest_due: oldest.map(|second| at(second).as_millisecond()),
+    };
+    assert_eq!(
+        bench.read(async |tx| tx.stats().await).await,
+        [
+            stat("guangdong", State::Completed, None),
+            stat("guangdong", State::Queued, Some(90)),
+            stat("guangdong", State::Submitted, Some(92)),
+            stat("smart_league", State::Completed, None),
+            stat("smart_league", State::Queued, Some(93)),
+            stat("smart_league", State::Submitted, Some(89)),
+        ]
+    );
+}

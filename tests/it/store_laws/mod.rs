@@ -1,0 +1,107 @@
+//! The store's contract: one list of laws, held on every database.
+//!
+//! A law is an async function that gets a [`Bench`]: a fresh, migrated database of its own. A new database is a
+//! [`backend::Backend`] and a line in [`every_law_on!`]; a new law is a function and its name in the list.
+
+mod attempts;
+mod backend;
+mod callbacks;
+mod crash;
+mod damage;
+mod doors;
+mod entries;
+mod feed;
+mod leases;
+mod rescue;
+mod samples;
+mod schema;
+
+use backend::{Backend, Sqlite};
+
+macro_rules! laws {
+    ($backend:ty; $($theme:ident: $($law:ident)+;)+) => {$($(
+        #[tokio::test]
+        async fn $law() {
+            super::$theme::$law(<$backend>::migrated().await).await;
+        }
+    )+)+};
+}
+
+macro_rules! every_law_on {
+    ($($name:ident = $backend:ty;)+) => {$(mod $name {
+        use super::*;
+
+        laws! { $backend;
+            entries:
+                a_transfer_comes_back_as_it_went_in
+                a_request_id_twice_fails_whole
+                one_open_transfer_per_person
+                an_amended_document_takes_the_place_of_the_old
+                lists_narrow
+                lists_page_newest_first
+                stats_count_by_system_and_state;
+            feed:
+                one_commit_moves_state_timeline_and_feed
+                without_a_commit_nothing_happened
+                the_cursor_only_grows
+                the_feed_hears_changes_and_milestones_alone
+                timelines_do_not_mix;
+            leases:
+                what_is_due_longest_is_claimed_first
+                a_claim_takes_no_more_than_its_limit
+                a_claim_leaves_alone_what_is_not_its_own
+                a_claim_of_a_queued_transfer_begins_an_attempt
+                a_claim_for_a_query_changes_no_state
+                two_claims_never_share
+                a_token_opens_its_own_lease_alone
+                a_change_of_state_takes_the_lease_away
+                a_milestone_leaves_the_lease
+                next_due_is_the_earliest_that_can_be_claimed
+                query_all_open_wakes_what_a_partner_has;
+            rescue:
+                unsent_work_is_queued_again
+                what_may_have_been_sent_is_unconfirmed
+                only_an_open_submit_makes_doubt
+                a_question_under_way_frees_the_transfer
+                a_wanted_withdrawal_needs_no_partner_when_nothing_was_sent
+                a_lease_that_lasts_is_left_alone
+                another_systems_leases_are_left_alone
+                a_thousand_foreign_leases_hide_nothing;
+            attempts:
+                an_exchange_is_kept_from_begin_to_end
+                an_end_is_written_once
+                exchanges_stay_in_order_and_apart;
+            callbacks:
+                an_event_is_kept_with_its_verdict
+                a_repeat_is_counted_and_a_second_row_refused
+                an_unmatched_event_waits_and_is_settled
+                a_nonce_is_taken_once_within_its_memory
+                a_nonce_belongs_to_its_system;
+            doors:
+                intake_rows_come_in_order_and_leave_when_taken
+                a_taken_row_comes_back_without_a_commit
+                a_refused_row_moves_aside_sealed
+                a_systems_row_is_remembered
+                a_tokens_name_and_hash_are_its_own
+                a_revoked_token_opens_nothing;
+            schema:
+                an_empty_database_names_the_command
+                an_older_schema_names_the_command
+                a_newer_schema_is_left_alone
+                migrating_twice_is_migrating_once
+                one_daemon_owns_the_database
+                two_writers_both_succeed
+                a_look_is_consistent;
+            damage:
+                a_damaged_transfer_names_table_column_and_row
+                a_damaged_row_beside_a_transfer_is_named
+                a_damaged_value_is_not_repeated;
+            crash:
+                a_crash_at_any_commit_leaves_work_to_go_on_with;
+        }
+    })+};
+}
+
+every_law_on! {
+    sqlite = Sqlite;
+}
