@@ -1,7 +1,7 @@
 //! Start and stop: tasks under one tracker, a soft stop that lets exchanges finish, and a hard one that does not wait.
 
 use std::time::Duration;
-use tokio::signal::unix::{SignalKind, signal};
+use tokio::signal::unix::{Signal, SignalKind, signal};
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
@@ -11,6 +11,31 @@ pub struct Lifecycle {
     /// Cancelled by the soft stop.
     pub stop: CancellationToken,
     tracker: TaskTracker,
+}
+
+/// SIGTERM and SIGINT, caught from the moment that this exists.
+#[derive(Debug)]
+pub struct Signals {
+    term: Signal,
+    int: Signal,
+}
+
+impl Signals {
+    /// Begins to catch them.
+    ///
+    /// # Errors
+    /// Where the operating system gives no signal handlers.
+    pub fn catch() -> std::io::Result<Self> {
+        Ok(Self { term: signal(SignalKind::terminate())?, int: signal(SignalKind::interrupt())? })
+    }
+
+    /// Waits for the next one.
+    pub async fn next(&mut self) {
+        tokio::select! {
+            _ = self.term.recv() => {}
+            _ = self.int.recv() => {}
+        }
+    }
 }
 
 /// How it ended.
@@ -28,25 +53,16 @@ impl Lifecycle {
         self.tracker.spawn(task);
     }
 
-    /// Waits for SIGTERM or SIGINT, then stops softly, and hard after the grace time or at a second signal.
-    ///
-    /// # Errors
-    /// Where the operating system gives no signal handlers.
-    pub async fn until_signal(&self, grace: Duration) -> std::io::Result<Ended> {
-        let mut term = signal(SignalKind::terminate())?;
-        let mut int = signal(SignalKind::interrupt())?;
+    /// Waits for a signal, then stops softly, and hard after the grace time or at a second signal.
+    pub async fn until_signal(&self, signals: &mut Signals, grace: Duration) -> Ended {
         tokio::select! {
-            _ = term.recv() => {}
-            _ = int.recv() => {}
+            () = signals.next() => {}
             () = self.stop.cancelled() => {}
         }
         tracing::info!(grace = ?grace, "stopping: no more claims, exchanges in flight may finish");
-        let second = async {
-            tokio::select! { _ = term.recv() => {}, _ = int.recv() => {} }
-        };
         tokio::select! {
-            ended = self.finish(grace) => Ok(ended),
-            () = second => Ok(Ended::Hard),
+            ended = self.finish(grace) => ended,
+            () = signals.next() => Ended::Hard,
         }
     }
 

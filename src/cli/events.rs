@@ -1,6 +1,7 @@
 //! `events tail`: the event feed.
 
 use super::{Context, Done};
+use crate::lifecycle::Signals;
 use clap::{Args, Subcommand};
 use jiff::SignedDuration;
 
@@ -25,6 +26,7 @@ pub(super) async fn run(context: &Context, command: EventsCommand) -> Done {
     let app = context.app().await?;
     let out = context.out;
     let mut after = args.after;
+    let mut signals = Signals::catch()?;
     loop {
         let events = app.store.read("tail").await?.feed(after, 500).await?;
         for event in &events {
@@ -57,7 +59,7 @@ pub(super) async fn run(context: &Context, command: EventsCommand) -> Done {
             }
             // Another process writes: it can't ring our bell.
             tokio::select! {
-                interrupted = tokio::signal::ctrl_c() => return Ok(interrupted?),
+                () = signals.next() => return Ok(()),
                 () = app.clock.sleep(SignedDuration::from_millis(500)) => {}
             }
         }

@@ -1,10 +1,11 @@
 //! `outbox`: what is in it, and the story of one transfer.
 
 use super::{Context, Done, Failure};
-use crate::store::Filter;
+use crate::store::{Attempt, CallbackRow, Filter, TimelineLine};
 use crate::transfer::State;
 use crate::view::TransferView;
 use clap::{Args, Subcommand};
+use jiff::Timestamp;
 use league_contract::{RequestId, System};
 use std::collections::BTreeMap;
 
@@ -156,9 +157,22 @@ async fn show(context: &Context, request_id: &str) -> Done {
     if let Some(guidance) = &view.guidance {
         out.line(out.lang.pick(&guidance.zh, &guidance.en));
     }
-    // One story: what happened, what was asked, and what was told, in order of time.
-    let mut story: Vec<(jiff::Timestamp, String)> = Vec::new();
-    for line in &timeline {
+    for (at, what) in story(context, &timeline, &attempts, &callbacks) {
+        out.line(format!("  {}  {what}", out.dim(&out.time(at))));
+    }
+    Ok(())
+}
+
+/// One story: what happened, what was asked, and what was told, in order of time.
+fn story(
+    context: &Context,
+    timeline: &[TimelineLine],
+    attempts: &[Attempt],
+    callbacks: &[CallbackRow],
+) -> Vec<(Timestamp, String)> {
+    let out = context.out;
+    let mut story: Vec<(Timestamp, String)> = Vec::new();
+    for line in timeline {
         let event = &line.event;
         let what = match event.kind.as_str() {
             "state_changed" => {
@@ -169,12 +183,12 @@ async fn show(context: &Context, request_id: &str) -> Done {
         };
         story.push((event.at, format!("{what}  {}", out.dim(&event.cause))));
     }
-    for attempt in &attempts {
+    for attempt in attempts {
         let told = [attempt.outcome.as_deref(), attempt.code.as_deref(), attempt.error.as_deref()];
         let told = told.into_iter().flatten().collect::<Vec<_>>().join(" ");
         story.push((attempt.started_at, format!("⇢ {} {told}", attempt.operation)));
     }
-    for row in &callbacks {
+    for row in callbacks {
         story.push((
             row.received_at,
             format!(
@@ -186,10 +200,7 @@ async fn show(context: &Context, request_id: &str) -> Done {
         ));
     }
     story.sort_by_key(|(at, _)| *at);
-    for (at, what) in story {
-        out.line(format!("  {}  {what}", out.dim(&out.time(at))));
-    }
-    Ok(())
+    story
 }
 
 async fn stats(context: &Context) -> Done {

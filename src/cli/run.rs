@@ -3,7 +3,7 @@
 use super::{Context, Done, schema};
 use crate::app::App;
 use crate::clock::Clock;
-use crate::lifecycle::Ended;
+use crate::lifecycle::{Ended, Signals};
 use crate::store::{SchemaState, StoreError};
 use crate::telemetry::{self, LogFormat};
 use clap::Args;
@@ -22,6 +22,7 @@ pub(super) async fn run(context: &Context, args: RunArgs) -> Done {
     let settings = context.settings()?;
     telemetry::log(args.log_format, &args.log, context.out.color);
     let grace = settings.shutdown_grace;
+    let mut signals = Signals::catch()?;
     let app = App::open(settings, Clock::Wall).await?;
     // A new database is made, another schema refused before anything is touched.
     if app.store.schema().await? != SchemaState::Empty {
@@ -29,7 +30,7 @@ pub(super) async fn run(context: &Context, args: RunArgs) -> Done {
     }
     let daemon = app.start(telemetry::count()).await.map_err(owned)?;
     context.out.line(format!("listening on http://{}", daemon.address));
-    let ended = daemon.lifecycle.until_signal(grace).await?;
+    let ended = daemon.lifecycle.until_signal(&mut signals, grace).await;
     app.store.close().await;
     match ended {
         Ended::Clean => tracing::info!("stopped: everything in flight is settled"),

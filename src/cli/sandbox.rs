@@ -1,6 +1,7 @@
 //! `sandbox`: the three simulated systems alone.
 
 use super::{Context, Done, Failure};
+use crate::lifecycle::Signals;
 use clap::Args;
 use league_sandbox::{Organization, Sandbox, SandboxConfig, Scenario};
 use std::net::SocketAddr;
@@ -41,6 +42,7 @@ pub(super) async fn run(context: &Context, args: SandboxArgs) -> Done {
         None => Scenario::default(),
     };
     let known = organizations.len();
+    let mut signals = Signals::catch()?;
     let sandbox = Sandbox::start(SandboxConfig {
         smart_league: args.smart_league,
         guangdong: args.guangdong,
@@ -69,7 +71,7 @@ pub(super) async fn run(context: &Context, args: SandboxArgs) -> Done {
             lang.pick("Ctrl-C 结束", "Ctrl-C ends it")
         ));
     }
-    tokio::signal::ctrl_c().await?;
+    signals.next().await;
     let report = sandbox.report();
     sandbox.stop().await;
     context.out.line(serde_json::to_string_pretty(&report)?);

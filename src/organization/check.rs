@@ -65,7 +65,10 @@ pub struct CheckAnswer {
 
 /// Remembers systems' answers for a short while.
 #[derive(Debug, Default)]
-pub struct CheckCache(Mutex<BTreeMap<(System, ProvinceCode, String), (Timestamp, CheckAnswer)>>);
+pub struct CheckCache(Mutex<BTreeMap<Question, (Timestamp, CheckAnswer)>>);
+
+/// Whom, where, and which name as typed.
+type Question = (System, ProvinceCode, String);
 
 impl CheckAnswer {
     fn new(result: Finding, system: &Partner) -> Self {

@@ -188,20 +188,8 @@ fn system(reader: &mut Reader, registration: Registration) -> Option<SystemSetti
             (!text.trim().is_empty()).then(|| text.to_owned())
         });
     let secrets = reader.secrets(&section, registration.secrets_key, registration.secret_files_key);
-    let concurrency = reader.count(&key("concurrency"), 1..=10_000);
-    reader.count(&key("rate_per_second"), 1..=100_000);
     let timeout = reader.duration(&key("timeout"));
-    let max_attempts = reader.count(&key("max_attempts"), 1..=1000);
-    let initial = reader.duration(&key("backoff_initial"));
-    let max = reader.duration(&key("backoff_max"));
-    if initial.zip(max).is_some_and(|(initial, max)| initial > max) {
-        reader.report(&key("backoff_max"), "must not be shorter than backoff_initial");
-    }
-    let reconcile_after = reader.duration(&key("reconcile_after"));
-    reader.duration(&key("lapse_after"));
-    reader.windows(&key("maintenance"));
-    let feed_interval =
-        reader.optional(&key("feed_interval")).is_some().then(|| reader.duration(&key("feed_interval")));
+    let policy = policy(reader, &key);
     let ca_file = reader.optional(&key("ca_file")).map(PathBuf::from);
     let certificate = reader.optional(&key("client_cert")).map(PathBuf::from);
     let private_key = reader.optional(&key("client_key")).map(PathBuf::from);
@@ -213,9 +201,8 @@ fn system(reader: &mut Reader, registration: Registration) -> Option<SystemSetti
     let origin = base_url[origin_end..]
         .find('/')
         .map_or(base_url.clone(), |at| base_url[..origin_end + at].to_owned());
-    let span = |duration: Duration| SignedDuration::try_from(duration).ok();
     let settings = SystemSettings {
-        registration: registration,
+        registration,
         identity: identity?,
         secrets: secrets?.iter().map(|secret| Secret::new(secret.to_string())).collect(),
         endpoint: Endpoint {
@@ -224,16 +211,7 @@ fn system(reader: &mut Reader, registration: Registration) -> Option<SystemSetti
             ca_file,
             client_identity: certificate.zip(private_key),
         },
-        policy: Policy {
-            following: Following {
-                completion: Completion::Approval,
-                reconcile_after: span(reconcile_after?)?,
-            },
-            schedule: Schedule { initial: initial?, max: max? },
-            max_attempts: max_attempts?,
-            concurrency: concurrency?,
-            feed_interval: span(feed_interval.flatten().unwrap_or(Duration::from_secs(30)))?,
-        },
+        policy: policy?,
         base_url,
     };
     let adapter = settings.adapter();
@@ -241,6 +219,32 @@ fn system(reader: &mut Reader, registration: Registration) -> Option<SystemSetti
         reader.report(&key(error.key), &error.problem);
     }
     Some(settings)
+}
+
+/// How a system is treated. What completes a transfer is the profile's, and filled in with the adapter.
+fn policy(reader: &mut Reader, key: &impl Fn(&str) -> String) -> Option<Policy> {
+    let concurrency = reader.count(&key("concurrency"), 1..=10_000);
+    reader.count(&key("rate_per_second"), 1..=100_000);
+    let max_attempts = reader.count(&key("max_attempts"), 1..=1000);
+    let initial = reader.duration(&key("backoff_initial"));
+    let max = reader.duration(&key("backoff_max"));
+    if initial.zip(max).is_some_and(|(initial, max)| initial > max) {
+        reader.report(&key("backoff_max"), "must not be shorter than backoff_initial");
+    }
+    let reconcile_after = reader.duration(&key("reconcile_after"));
+    reader.duration(&key("lapse_after"));
+    reader.windows(&key("maintenance"));
+    let feed_interval =
+        reader.optional(&key("feed_interval")).is_some().then(|| reader.duration(&key("feed_interval")));
+    let span = |duration: Duration| SignedDuration::try_from(duration).ok();
+    let following = Following { completion: Completion::Approval, reconcile_after: span(reconcile_after?)? };
+    Some(Policy {
+        following,
+        schedule: Schedule { initial: initial?, max: max? },
+        max_attempts: max_attempts?,
+        concurrency: concurrency?,
+        feed_interval: span(feed_interval.flatten().unwrap_or(Duration::from_secs(30)))?,
+    })
 }
 
 impl SystemSettings {

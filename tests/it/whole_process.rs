@@ -1,1 +1,268 @@
-//! (to come)
+//! The program as its users run it: real processes, real signals, exit codes.
+
+use std::io::{BufRead as _, BufReader, Read as _};
+use std::path::{Path, PathBuf};
+use std::process::{Child, Command, Output, Stdio};
+use tempfile::TempDir;
+
+fn program() -> Command {
+    let mut command = Command::new(env!("CARGO_BIN_EXE_league-gateway"));
+    command.env_clear().env("PATH", std::env::var_os("PATH").unwrap_or_default()).arg("--lang").arg("en");
+    command
+}
+
+fn repository() -> PathBuf {
+    PathBuf::from(env!("CARGO_MANIFEST_DIR"))
+}
+
+fn text(bytes: &[u8]) -> String {
+    String::from_utf8_lossy(bytes).into_owned()
+}
+
+fn code(output: &Output) -> i32 {
+    output.status.code().expect("not killed by a signal")
+}
+
+/// A configuration against systems that are not there, on a free port.
+fn configured(folder: &TempDir) -> PathBuf {
+    let path = folder.path().join("gateway.toml");
+    let sandbox = std::fs::read_to_string(repository().join("config/sandbox.toml")).expect("sample");
+    let database = folder.path().join("gateway.db");
+    let extra = format!(
+        "[http]\nlisten = \"127.0.0.1:0\"\n[database]\nurl = \"sqlite://{}\"\n[delivery]\nshutdown_grace = \"5s\"\n",
+        database.display()
+    );
+    std::fs::write(&path, format!("{sandbox}\n{extra}")).expect("written");
+    path
+}
+
+fn run(config: &Path, arguments: &[&str]) -> Output {
+    program().arg("--config").arg(config).args(arguments).output().expect("runs")
+}
+
+/// A daemon that says where it listens.
+struct Daemon {
+    child: Child,
+    url: String,
+}
+
+impl Daemon {
+    fn start(config: &Path) -> Self {
+        let mut child = program()
+            .arg("--config")
+            .arg(config)
+            .arg("run")
+            .stdout(Stdio::piped())
+            .stderr(Stdio::null())
+            .spawn()
+            .expect("starts");
+        let mut line = String::new();
+        BufReader::new(child.stdout.take().expect("piped")).read_line(&mut line).expect("a line");
+        let url = line.trim().strip_prefix("listening on ").expect("an address").to_owned();
+        Self { child, url }
+    }
+
+    fn signal(&self, name: &str) {
+        let sent = Command::new("kill").args([name, &self.child.id().to_string()]).status().expect("kill");
+        assert!(sent.success());
+    }
+}
+
+impl Drop for Daemon {
+    fn drop(&mut self) {
+        self.child.kill().ok();
+        self.child.wait().ok();
+    }
+}
+
+/// Every sample reaches its end, and no partner sees a transfer twice in effect.
+#[test]
+fn the_demo_ends_as_expected() {
+    let output = program().args(["demo", "--once", "--json"]).output().expect("runs");
+    assert_eq!(code(&output), 0, "{}\n{}", text(&output.stdout), text(&output.stderr));
+    let report: serde_json::Value = serde_json::from_slice(&output.stdout).expect("one JSON line");
+    assert!(report["total"].as_u64().is_some_and(|total| total >= 30), "{report}");
+    assert_eq!(report["passed"], report["total"]);
+    assert_eq!((&report["violations"], &report["blind_submits"]), (&0.into(), &0.into()));
+}
+
+/// The same with the daemon killed by SIGKILL in the middle and started again.
+#[test]
+fn the_demo_survives_kill_nine() {
+    let output = program().args(["demo", "--once", "--kill", "--json"]).output().expect("runs");
+    assert_eq!(code(&output), 0, "{}\n{}", text(&output.stdout), text(&output.stderr));
+    let report: serde_json::Value = serde_json::from_slice(&output.stdout).expect("one JSON line");
+    assert_eq!(report["passed"], report["total"]);
+    assert_eq!((&report["violations"], &report["blind_submits"]), (&0.into(), &0.into()));
+}
+
+#[test]
+fn sigterm_stops_the_daemon_cleanly_and_frees_the_database() {
+    let folder = TempDir::new().expect("folder");
+    let config = configured(&folder);
+    let mut daemon = Daemon::start(&config);
+    let second = run(&config, &["run"]);
+    assert_eq!(code(&second), 4, "{}", text(&second.stderr));
+    assert!(text(&second.stderr).contains("another daemon runs on"), "{}", text(&second.stderr));
+    daemon.signal("-TERM");
+    assert!(daemon.child.wait().expect("ends").success());
+    let again = Daemon::start(&config);
+    assert!(again.url.starts_with("http://127.0.0.1:"), "{}", again.url);
+}
+
+#[test]
+fn a_killed_daemon_starts_again_at_once() {
+    let folder = TempDir::new().expect("folder");
+    let config = configured(&folder);
+    let mut daemon = Daemon::start(&config);
+    daemon.signal("-KILL");
+    assert!(!daemon.child.wait().expect("ends").success());
+    Daemon::start(&config);
+}
+
+#[test]
+fn enqueue_takes_what_is_valid_and_reports_the_rest_by_line() {
+    let folder = TempDir::new().expect("folder");
+    let config = configured(&folder);
+    assert_eq!(code(&run(&config, &["outbox", "list"])), 2, "an empty database is named with its command");
+    assert_eq!(code(&run(&config, &["db", "migrate"])), 0);
+    let good = r#"{"request_id":"BJ-1","initiator":"member","member":{"name":"张三","id_number":"11010519491231002X","phone":"13800138000","joined_on":"2012-05"},"source":{"organization_id":"1","full_name":"来源团支部"},"destination":{"province_code":"江苏","full_name":"共青团南京大学委员会"},"reason":"other","details":{"text":"因家庭原因迁往外地居住生活"},"applied_at":"2024-07-01T09:30:00+08:00"}"#;
+    let bad = good.replace("BJ-1", "BJ-2").replace("002X", "0021");
+    let file = folder.path().join("rows.jsonl");
+    std::fs::write(&file, format!("{good}\n\n{bad}\nnot json\n{good}\n")).expect("written");
+    let output = run(&config, &["--json", "enqueue", &file.display().to_string()]);
+    assert_eq!(code(&output), 4, "{}", text(&output.stderr));
+    let lines: Vec<serde_json::Value> =
+        text(&output.stdout).lines().map(|line| serde_json::from_str(line).expect("JSON")).collect();
+    assert_eq!(lines.len(), 3, "{lines:?}");
+    assert_eq!(
+        (&lines[0]["line"], &lines[0]["problems"][0]["code"]),
+        (&3.into(), &"id_number_invalid".into())
+    );
+    assert_eq!((&lines[1]["line"], &lines[1]["problems"][0]["code"]), (&4.into(), &"malformed".into()));
+    assert_eq!(lines[2]["summary"], serde_json::json!({"created": 1, "same": 1, "refused": 2}));
+    let listed = run(&config, &["--json", "outbox", "list"]);
+    let row: serde_json::Value = serde_json::from_slice(&listed.stdout).expect("one row");
+    assert_eq!((&row["request_id"], &row["member"]["name"]), (&"BJ-1".into(), &"张*".into()));
+    assert_eq!(code(&run(&config, &["outbox", "show", "BJ-1"])), 0);
+    assert_eq!(code(&run(&config, &["outbox", "show", "BJ-9"])), 3);
+    let events = text(&run(&config, &["--json", "events", "tail"]).stdout);
+    assert_eq!(events.lines().count(), 2, "received, queued: {events}");
+    for shown in [&output, &listed] {
+        let all = text(&shown.stdout) + &text(&shown.stderr);
+        assert!(!all.contains("张三") && !all.contains("19491231") && !all.contains("13800138000"), "{all}");
+    }
+}
+
+#[test]
+fn enqueue_reads_csv_by_its_dotted_header() {
+    let folder = TempDir::new().expect("folder");
+    let config = configured(&folder);
+    assert_eq!(code(&run(&config, &["db", "migrate"])), 0);
+    let file = folder.path().join("rows.csv");
+    let header = "request_id,initiator,member.name,member.id_number,member.phone,member.joined_on,source.organization_id,source.full_name,destination.province_code,destination.full_name,reason,details.employer_name,details.employer_address,details.employer_has_organization,applied_at";
+    let row = "BJ-1,branch,张三,11010519491231002X,13800138000,2012-05,1,来源团支部,44,共青团中山大学委员会,employment,某公司,\"创新路 1 号, 甲座\",true,2024-07-01T09:30:00+08:00";
+    std::fs::write(&file, format!("\u{feff}{header}\n{row}\n{row},too many\n")).expect("written");
+    let output = run(&config, &["--json", "enqueue", &file.display().to_string()]);
+    assert_eq!(code(&output), 4, "{}", text(&output.stderr));
+    let lines: Vec<serde_json::Value> =
+        text(&output.stdout).lines().map(|line| serde_json::from_str(line).expect("JSON")).collect();
+    assert_eq!(lines[0]["line"], 3, "{lines:?}");
+    assert_eq!(lines[1]["summary"], serde_json::json!({"created": 1, "same": 0, "refused": 1}));
+    let shown: serde_json::Value =
+        serde_json::from_slice(&run(&config, &["--json", "outbox", "show", "BJ-1"]).stdout).expect("JSON");
+    assert_eq!(shown["transfer"]["system"], "guangdong");
+}
+
+#[test]
+fn routes_are_explained_without_any_configuration() {
+    let output = program().args(["routes", "explain", "全国铁道团委", "--json"]).output().expect("runs");
+    assert_eq!(code(&output), 0);
+    let route: serde_json::Value = serde_json::from_slice(&output.stdout).expect("JSON");
+    assert_eq!((&route["code"], &route["system"]), (&"990001".into(), &"smart_league".into()));
+    assert_eq!(code(&program().args(["routes", "explain", "火星"]).output().expect("runs")), 3);
+    let beijing = program().args(["routes", "explain", "11"]).output().expect("runs");
+    assert!(text(&beijing.stdout).contains("internal"), "{}", text(&beijing.stdout));
+}
+
+#[test]
+fn fixtures_replay_and_a_changed_byte_is_shown_by_field() {
+    let replayed = program().current_dir(repository()).args(["fixtures", "replay"]).output().expect("runs");
+    assert_eq!(code(&replayed), 0, "{}", text(&replayed.stdout));
+    let folder = TempDir::new().expect("folder");
+    let copied = Command::new("cp")
+        .arg("-r")
+        .arg(repository().join("fixtures"))
+        .arg(folder.path())
+        .status()
+        .expect("cp");
+    assert!(copied.success());
+    let root = folder.path().join("fixtures");
+    let case = std::fs::read_dir(root.join("smart-league"))
+        .expect("cases")
+        .map(|entry| entry.expect("entry").path())
+        .find(|path| path.file_name().is_some_and(|name| name == "submit-ok" || name == "submit-education"))
+        .or_else(|| {
+            std::fs::read_dir(root.join("smart-league"))
+                .ok()?
+                .filter_map(Result::ok)
+                .map(|entry| entry.path())
+                .find(|path| path.display().to_string().contains("submit"))
+        })
+        .expect("a submit");
+    let request = case.join("request.http");
+    let mut bytes = std::fs::read(&request).expect("request");
+    let at = bytes.windows(9).position(|window| window == b"requestId").expect("a field") + 12;
+    bytes[at] = b'~';
+    std::fs::write(&request, bytes).expect("written");
+    let output =
+        program().args(["fixtures", "replay", "--dir", &root.display().to_string()]).output().expect("runs");
+    assert_eq!(code(&output), 4);
+    assert!(text(&output.stdout).contains("request.body.requestId"), "{}", text(&output.stdout));
+}
+
+#[test]
+fn wrong_use_and_wrong_configuration_exit_with_two() {
+    assert_eq!(code(&program().arg("nonsense").output().expect("runs")), 2);
+    let missing =
+        program().args(["--config", "/nonexistent.toml", "config", "check"]).output().expect("runs");
+    assert_eq!(code(&missing), 2);
+    assert!(text(&missing.stderr).contains("/nonexistent.toml"), "{}", text(&missing.stderr));
+    let folder = TempDir::new().expect("folder");
+    let config = configured(&folder);
+    assert_eq!(code(&run(&config, &["config", "check"])), 0);
+    std::fs::write(&config, "[http]\nlistn = \"127.0.0.1:1\"\n").expect("written");
+    let unknown = run(&config, &["config", "check"]);
+    assert_eq!(code(&unknown), 2);
+    let problems = text(&unknown.stderr);
+    assert!(problems.contains("http.listn") && problems.contains("did you mean http.listen"), "{problems}");
+    assert!(problems.contains("systems.fujian.passwords"), "all problems at once: {problems}");
+}
+
+#[test]
+fn the_sandbox_says_where_it_listens_and_ends_with_its_report() {
+    let mut child = program()
+        .args([
+            "sandbox",
+            "--smart-league",
+            "127.0.0.1:0",
+            "--guangdong",
+            "127.0.0.1:0",
+            "--fujian",
+            "127.0.0.1:0",
+            "--json",
+        ])
+        .stdout(Stdio::piped())
+        .spawn()
+        .expect("starts");
+    let mut reader = BufReader::new(child.stdout.take().expect("piped"));
+    let mut line = String::new();
+    reader.read_line(&mut line).expect("a line");
+    let urls: serde_json::Value = serde_json::from_str(&line).expect("JSON");
+    assert!(urls["fujian"].as_str().is_some_and(|url| url.starts_with("http://127.0.0.1:")), "{urls}");
+    Command::new("kill").args(["-INT", &child.id().to_string()]).status().expect("kill");
+    let mut rest = String::new();
+    reader.read_to_string(&mut rest).expect("the report");
+    assert!(rest.contains("violations"), "{rest}");
+    assert!(child.wait().expect("ends").success());
+}

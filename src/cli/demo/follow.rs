@@ -52,6 +52,10 @@ impl Follower {
 
     /// Sends every sample; upstream may repeat itself without harm, and does until it has an answer.
     pub(super) async fn enqueue(&mut self, stage: &mut Stage) -> anyhow::Result<()> {
+        while !matches!(self.call(Method::Get, "/healthz", None).await, Some((200, _))) {
+            stage.revive()?;
+            tokio::time::sleep(Duration::from_millis(20)).await;
+        }
         for at in 0..self.samples.len() {
             let document = self.samples[at].document.clone();
             let times = if self.samples[at].upstream == Upstream::Repeats { 2 } else { 1 };
@@ -141,7 +145,7 @@ impl Follower {
         }
         let lang = self.out.lang;
         let mark = if state == sample.expected { self.out.good("✓") } else { self.out.dim("…") };
-        let what = lang.pick(sample.zh, sample.en);
+        let what = lang.pick(&sample.zh, &sample.en);
         let line = format!(
             "{mark} {:<18} {:<13} {:<18} {what}",
             sample.request_id,
@@ -254,7 +258,7 @@ impl Follower {
             let word = |state: State| self.out.lang.pick(state.zh(), state.as_str()).to_owned();
             table.add_row(vec![
                 sample.request_id.clone(),
-                self.out.lang.pick(sample.zh, sample.en).to_owned(),
+                self.out.lang.pick(&sample.zh, &sample.en).to_owned(),
                 view["system"].as_str().unwrap_or_default().to_owned(),
                 word(sample.expected),
                 state.map(word).unwrap_or_default(),

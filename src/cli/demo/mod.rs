@@ -5,6 +5,7 @@ mod samples;
 mod stage;
 
 use super::{Context, Done, Failure};
+use crate::lifecycle::Signals;
 use clap::Args;
 use follow::Follower;
 pub(super) use samples::organizations;
@@ -25,9 +26,10 @@ pub(super) struct DemoArgs {
 }
 
 pub(super) async fn run(context: &Context, args: DemoArgs) -> Done {
-    let scenario = samples::scenario(
-        crate::clock::Clock::Wall.now().to_zoned(jiff::tz::TimeZone::fixed(jiff::tz::offset(8))).date(),
-    );
+    let today =
+        crate::clock::Clock::Wall.now().to_zoned(jiff::tz::TimeZone::fixed(jiff::tz::offset(8))).date();
+    let scenario = samples::scenario(today)?;
+    let mut signals = Signals::catch()?;
     let mut stage = Stage::set(&scenario).await?;
     stage.introduce(context);
     let mut follower = Follower::new(context.out, stage.client()?, scenario.samples);
@@ -45,7 +47,7 @@ pub(super) async fn run(context: &Context, args: DemoArgs) -> Done {
             Ok(told) => told.map(|()| true)?,
             Err(_) => true,
         },
-        interrupted = tokio::signal::ctrl_c() => { interrupted?; false }
+        () = signals.next() => false,
     };
     if !ended {
         return stage.strike().await;
@@ -54,7 +56,7 @@ pub(super) async fn run(context: &Context, args: DemoArgs) -> Done {
     let failures = follower.judge(&stage.report().await).await;
     if !args.once {
         stage.invite(context);
-        tokio::signal::ctrl_c().await?;
+        signals.next().await;
     }
     if !failures.is_empty() {
         stage.keep(context);

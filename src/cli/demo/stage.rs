@@ -13,8 +13,9 @@ use crate::transport::{Endpoint, Transport};
 use anyhow::Context as _;
 use league_contract::Call;
 use league_contract::document::read_canonical;
-use league_sandbox::{Report, Sandbox, SandboxConfig};
+use league_sandbox::{Report, Sandbox, SandboxConfig, Urls};
 use serde_json::Value;
+use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::process::Stdio;
 use std::time::Duration;
@@ -56,50 +57,7 @@ impl Stage {
         .context("the simulated systems can't be started")?;
         let config = folder.path().join("demo.toml");
         let database = format!("sqlite://{}", folder.path().join("demo.db").display());
-        let urls = sandbox.urls();
-        let text = format!(
-            r#"# Made by `league-gateway demo`; gone when it ends.
-[http]
-listen = "{listen}"
-public_url = "{gateway}"
-[database]
-url = "{database}"
-[privacy]
-keys = ["demo:{key}"]
-index_key = "{index}"
-[delivery]
-poll_interval = "200ms"
-lease = "20s"
-shutdown_grace = "5s"
-[systems.smart_league]
-base_url = "{national}"
-secrets = ["sandbox-smart-league-secret"]
-timeout = "3s"
-backoff_initial = "200ms"
-backoff_max = "2s"
-reconcile_after = "3s"
-[systems.guangdong]
-base_url = "{guangdong}"
-secrets = ["sandbox-guangdong-secret"]
-timeout = "3s"
-backoff_initial = "200ms"
-backoff_max = "2s"
-reconcile_after = "3s"
-[systems.fujian]
-base_url = "{fujian}"
-passwords = ["sandbox-fujian-password"]
-timeout = "3s"
-backoff_initial = "200ms"
-backoff_max = "2s"
-reconcile_after = "3s"
-feed_interval = "300ms"
-"#,
-            key = generate_key()?.as_str(),
-            index = generate_key()?.as_str(),
-            national = urls.smart_league,
-            guangdong = urls.guangdong,
-            fujian = urls.fujian,
-        );
+        let text = configuration(&gateway, listen, &database, &sandbox.urls())?;
         std::fs::write(&config, text)?;
         let store = Store::connect(&database).await?;
         store.migrate().await?;
@@ -246,6 +204,29 @@ feed_interval = "300ms"
     }
 }
 
+/// The daemon's configuration: quick, since everything is near and nobody wants to wait.
+fn configuration(gateway: &str, listen: SocketAddr, database: &str, urls: &Urls) -> anyhow::Result<String> {
+    let (key, index) = (generate_key()?, generate_key()?);
+    let quick = "timeout = '3s'\nbackoff_initial = '200ms'\nbackoff_max = '2s'\nreconcile_after = '3s'";
+    let system = |name: &str, url: &str, secrets: &str| {
+        format!("[systems.{name}]\nbase_url = '{url}'\n{secrets}\n{quick}\n")
+    };
+    let national = system("smart_league", &urls.smart_league, "secrets = ['sandbox-smart-league-secret']");
+    let guangdong = system("guangdong", &urls.guangdong, "secrets = ['sandbox-guangdong-secret']");
+    let fujian = "passwords = ['sandbox-fujian-password']\nfeed_interval = '300ms'";
+    let fujian = system("fujian", &urls.fujian, fujian);
+    Ok(format!(
+        "# Made by `league-gateway demo`; gone when it ends.\n\
+         [http]\nlisten = '{listen}'\npublic_url = '{gateway}'\n\
+         [database]\nurl = '{database}'\n\
+         [privacy]\nkeys = ['demo:{}']\nindex_key = '{}'\n\
+         [delivery]\npoll_interval = '200ms'\nlease = '20s'\nshutdown_grace = '5s'\n\
+         {national}{guangdong}{fujian}",
+        key.as_str(),
+        index.as_str(),
+    ))
+}
+
 fn spawn(config: &std::path::Path, folder: &TempDir) -> anyhow::Result<Child> {
     let log = std::fs::File::options().create(true).append(true).open(folder.path().join("daemon.log"))?;
     let program = std::env::current_exe().context("this program can't find itself")?;
@@ -258,7 +239,7 @@ fn spawn(config: &std::path::Path, folder: &TempDir) -> anyhow::Result<Child> {
 }
 
 /// A free port of loopback. The daemon needs the same one after a restart, so it is chosen here.
-fn free_address() -> anyhow::Result<std::net::SocketAddr> {
+fn free_address() -> anyhow::Result<SocketAddr> {
     let listener = std::net::TcpListener::bind("127.0.0.1:0")?;
     Ok(listener.local_addr()?)
 }
