@@ -9,9 +9,9 @@ use crate::retry::Schedule;
 use crate::transfer::Following;
 use crate::transport::Endpoint;
 use jiff::SignedDuration;
-use league_contract::{Completion, Registration, Secret};
+use league_contract::{AdapterConfig, Completion, Registration, Secret};
 use reader::Reader;
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, HashMap};
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
@@ -22,8 +22,10 @@ pub const DEFAULTS: &str = include_str!("../../config/default.toml");
 /// Environment variables begin with this.
 pub const ENVIRONMENT_PREFIX: &str = "LEAGUE_GATEWAY";
 
-/// The whole configuration, checked.
-#[derive(Debug)]
+/// Environment variables by name.
+pub type Variables = HashMap<String, String>;
+
+/// The whole configuration, checked. Shows no key.
 pub struct Settings {
     /// Where to listen.
     pub listen: SocketAddr,
@@ -49,6 +51,16 @@ pub struct Settings {
     pub index_key: Zeroizing<String>,
 }
 
+impl std::fmt::Debug for Settings {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Settings")
+            .field("listen", &self.listen)
+            .field("worker_id", &self.worker_id)
+            .field("systems", &self.systems)
+            .finish_non_exhaustive()
+    }
+}
+
 /// One enabled system.
 #[derive(Debug)]
 pub struct SystemSettings {
@@ -69,7 +81,7 @@ pub struct SystemSettings {
 /// One thing that is wrong with the configuration.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct ConfigProblem {
-    /// Where the value stands: a file, `the environment`, or nothing for one that is missing.
+    /// Where the value stands: a file, `environment`, or nothing for one that is missing.
     pub origin: Option<String>,
     /// The key: `systems.fujian.base_url`.
     pub key: String,
@@ -86,13 +98,31 @@ impl std::fmt::Display for ConfigProblem {
     }
 }
 
-/// Reads the configuration.
+/// Reads the configuration: the built-in defaults, files, the process's environment.
 ///
 /// # Errors
 /// Every problem, each with its file and key.
 pub fn load(files: &[PathBuf], registrations: &[Registration]) -> Result<Settings, Vec<ConfigProblem>> {
-    let tree = reader::merge(files)?;
-    read(&mut Reader::new(tree), registrations)
+    load_from(files, process_environment()?, registrations)
+}
+
+/// Reads the configuration with another environment than the process's.
+///
+/// # Errors
+/// Every problem, each with its file and key.
+pub fn load_from(
+    files: &[PathBuf],
+    environment: Variables,
+    registrations: &[Registration],
+) -> Result<Settings, Vec<ConfigProblem>> {
+    let (tree, unreadable) = reader::merge(files, environment);
+    let read = read(&mut Reader::new(tree), registrations);
+    if unreadable.is_empty() {
+        return read;
+    }
+    // What seems to be missing may stand in the file that can't be read.
+    let rest = read.err().into_iter().flatten().filter(|problem| problem.origin.is_some());
+    Err(unreadable.into_iter().chain(rest).collect())
 }
 
 /// The merged configuration as TOML text, secrets starred out.
@@ -100,7 +130,34 @@ pub fn load(files: &[PathBuf], registrations: &[Registration]) -> Result<Setting
 /// # Errors
 /// Files that can't be read.
 pub fn show(files: &[PathBuf]) -> Result<String, Vec<ConfigProblem>> {
-    Ok(reader::render(&reader::merge(files)?))
+    show_from(files, process_environment()?)
+}
+
+/// [`show`] with another environment than the process's.
+///
+/// # Errors
+/// Files that can't be read.
+pub fn show_from(files: &[PathBuf], environment: Variables) -> Result<String, Vec<ConfigProblem>> {
+    let (tree, unreadable) = reader::merge(files, environment);
+    if unreadable.is_empty() { Ok(reader::render(&tree)) } else { Err(unreadable) }
+}
+
+/// Our variables of the process's environment.
+fn process_environment() -> Result<Variables, Vec<ConfigProblem>> {
+    let mut problems = Vec::new();
+    let mut variables = Variables::new();
+    for (name, value) in std::env::vars_os() {
+        let Some(name) = name.to_str().filter(|name| name.starts_with(ENVIRONMENT_PREFIX)) else { continue };
+        match value.into_string() {
+            Ok(value) => drop(variables.insert(name.to_owned(), value)),
+            Err(_) => problems.push(ConfigProblem {
+                origin: Some(reader::ENVIRONMENT.to_owned()),
+                key: name.to_owned(),
+                problem: "must be UTF-8".to_owned(),
+            }),
+        }
+    }
+    if problems.is_empty() { Ok(variables) } else { Err(problems) }
 }
 
 fn read(reader: &mut Reader, registrations: &[Registration]) -> Result<Settings, Vec<ConfigProblem>> {
@@ -188,37 +245,54 @@ fn system(reader: &mut Reader, registration: Registration) -> Option<SystemSetti
             (!text.trim().is_empty()).then(|| text.to_owned())
         });
     let secrets = reader.secrets(&section, registration.secrets_key, registration.secret_files_key);
-    let timeout = reader.duration(&key("timeout"));
+    let secrets: Option<Vec<Secret>> =
+        secrets.map(|secrets| secrets.iter().map(|secret| Secret::new(secret.to_string())).collect());
+    if let Some(base_url) = &base_url {
+        // The profile's own rules are asked for even where something else is missing.
+        let given = AdapterConfig {
+            base_url: base_url.clone(),
+            identity: identity.clone().unwrap_or_default(),
+            secrets: secrets.clone().unwrap_or_default(),
+        };
+        let missing = |name: &str| {
+            (name == registration.identity_key && identity.is_none())
+                || (name == registration.secrets_key && secrets.is_none())
+        };
+        if let Err(error) = (registration.build)(given)
+            && !missing(error.key)
+        {
+            reader.report(&key(error.key), &error.problem);
+        }
+    }
+    let endpoint = endpoint(reader, &key, base_url.as_deref());
     let policy = policy(reader, &key);
+    Some(SystemSettings {
+        registration,
+        base_url: base_url?,
+        identity: identity?,
+        secrets: secrets?,
+        endpoint: endpoint?,
+        policy: policy?,
+    })
+}
+
+fn endpoint(reader: &mut Reader, key: &impl Fn(&str) -> String, base_url: Option<&str>) -> Option<Endpoint> {
+    let timeout = reader.duration(&key("timeout"));
     let ca_file = reader.optional(&key("ca_file")).map(PathBuf::from);
     let certificate = reader.optional(&key("client_cert")).map(PathBuf::from);
     let private_key = reader.optional(&key("client_key")).map(PathBuf::from);
     if certificate.is_some() != private_key.is_some() {
-        reader.report(&key("client_cert"), "client_cert and client_key go together");
+        let written = if certificate.is_some() { "client_cert" } else { "client_key" };
+        reader.report(&key(written), "client_cert and client_key go together");
     }
-    let base_url = base_url?;
-    let origin_end = base_url.find("://").map_or(0, |at| at + 3);
-    let origin = base_url[origin_end..]
-        .find('/')
-        .map_or(base_url.clone(), |at| base_url[..origin_end + at].to_owned());
-    let settings = SystemSettings {
-        registration,
-        identity: identity?,
-        secrets: secrets?.iter().map(|secret| Secret::new(secret.to_string())).collect(),
-        endpoint: Endpoint {
-            origin,
-            timeout: timeout?,
-            ca_file,
-            client_identity: certificate.zip(private_key),
-        },
-        policy: policy?,
-        base_url,
-    };
-    let adapter = settings.adapter();
-    if let Err(error) = adapter {
-        reader.report(&key(error.key), &error.problem);
-    }
-    Some(settings)
+    let (scheme, rest) = base_url?.split_once("://")?;
+    let authority = rest.split('/').next()?;
+    Some(Endpoint {
+        origin: format!("{scheme}://{authority}"),
+        timeout: timeout?,
+        ca_file,
+        client_identity: certificate.zip(private_key),
+    })
 }
 
 /// How a system is treated. What completes a transfer is the profile's, and filled in with the adapter.
@@ -255,7 +329,7 @@ impl SystemSettings {
     pub fn adapter(
         &self,
     ) -> Result<std::sync::Arc<dyn league_contract::Adapter>, league_contract::ConfigError> {
-        (self.registration.build)(league_contract::AdapterConfig {
+        (self.registration.build)(AdapterConfig {
             base_url: self.base_url.clone(),
             identity: self.identity.clone(),
             secrets: self.secrets.clone(),
@@ -281,6 +355,3 @@ fn read_secret_file(path: &Path) -> Result<Zeroizing<String>, String> {
         Ok(Zeroizing::new(secret.to_owned()))
     }
 }
-
-#[cfg(test)]
-mod tests;

@@ -1,6 +1,6 @@
 //! Typed reading of a merged configuration tree, noting every key that was asked for: what is left over is unknown.
 
-use super::{ConfigProblem, DEFAULTS, ENVIRONMENT_PREFIX, read_secret_file};
+use super::{ConfigProblem, DEFAULTS, ENVIRONMENT_PREFIX, Variables, read_secret_file};
 use config::{Config, Environment, File, FileFormat, Value, ValueKind};
 use std::collections::{BTreeMap, BTreeSet};
 use std::ops::RangeInclusive;
@@ -18,66 +18,87 @@ pub(super) struct Reader {
     problems: Vec<ConfigProblem>,
 }
 
-/// Merges defaults, files and environment.
-pub(super) fn merge(files: &[PathBuf]) -> Result<Tree, Vec<ConfigProblem>> {
+/// What stands as the origin of a value from the environment.
+pub(super) const ENVIRONMENT: &str = "environment";
+
+/// Optional keys that are no secrets. What stands neither here nor among the defaults is starred out when the
+/// configuration is shown: it may be a secret under a misspelt name.
+const SHOWN: [&str; 12] = [
+    "file",
+    "tls_cert",
+    "tls_key",
+    "client_ca",
+    "secret_files",
+    "password_files",
+    "key_files",
+    "index_key_file",
+    "ca_file",
+    "client_cert",
+    "client_key",
+    "worker_id",
+];
+
+/// Merges defaults, environment and those files that can be read; the others are problems.
+pub(super) fn merge(files: &[PathBuf], environment: Variables) -> (Tree, Vec<ConfigProblem>) {
+    let mut tree = Tree::new();
     let mut problems = Vec::new();
-    let mut builder = Config::builder().add_source(File::from_str(DEFAULTS, FileFormat::Toml));
+    let mut add = |origin: Option<&str>, read: Result<Config, (String, String)>| match read {
+        Ok(config) => flatten(String::new(), &config.cache, origin, &mut tree),
+        Err((key, problem)) => {
+            problems.push(ConfigProblem { origin: origin.map(ToOwned::to_owned), key, problem });
+        }
+    };
+    add(None, read_text(DEFAULTS));
     for path in files {
-        // Each file is read alone first, so that one that can't be read does not hide the next.
-        let one = Config::builder().add_source(File::from(path.as_path()).format(FileFormat::Toml)).build();
-        match one {
-            Ok(_) => builder = builder.add_source(File::from(path.as_path()).format(FileFormat::Toml)),
-            Err(error) => problems.push(ConfigProblem {
-                origin: Some(path.display().to_string()),
-                key: "the file".into(),
-                problem: error.to_string(),
-            }),
-        }
+        let text = std::fs::read_to_string(path);
+        let read = text.map_err(|error| ("the file".to_owned(), error.to_string()));
+        add(Some(&path.display().to_string()), read.and_then(|text| read_text(&text)));
     }
-    let environment = Environment::with_prefix(ENVIRONMENT_PREFIX).prefix_separator("__").separator("__");
-    let merged = builder.add_source(environment).build();
-    match merged {
-        Ok(merged) if problems.is_empty() => {
-            let mut tree = Tree::new();
-            flatten(String::new(), merged.cache, &mut tree);
-            Ok(tree)
-        }
-        Ok(_) => Err(problems),
-        Err(error) => {
-            problems.push(ConfigProblem {
-                origin: None,
-                key: "configuration".into(),
-                problem: error.to_string(),
-            });
-            Err(problems)
-        }
-    }
+    let environment = Environment::with_prefix(ENVIRONMENT_PREFIX)
+        .prefix_separator("__")
+        .separator("__")
+        .source(Some(environment));
+    let read = Config::builder().add_source(environment).build();
+    add(Some(ENVIRONMENT), read.map_err(|error| (ENVIRONMENT_PREFIX.to_owned(), error.to_string())));
+    (tree, problems)
 }
 
-fn flatten(path: String, value: Value, tree: &mut Tree) {
-    let origin = value.origin().map(origin_name);
-    if let ValueKind::Table(table) = value.kind {
+/// Reads TOML; what is wrong with it is told by its line. The parser's own report would quote that line, with the secret
+/// that may stand in it.
+fn read_text(text: &str) -> Result<Config, (String, String)> {
+    toml::from_str::<toml::Table>(text).map_err(|error| {
+        let before = text.get(..error.span().map_or(0, |span| span.start)).unwrap_or_default();
+        (format!("line {}", before.matches('\n').count() + 1), error.message().to_owned())
+    })?;
+    let config = Config::builder().add_source(File::from_str(text, FileFormat::Toml)).build();
+    config.map_err(|_| ("the file".to_owned(), "holds a value of no known kind".to_owned()))
+}
+
+fn flatten(path: String, value: &Value, origin: Option<&str>, tree: &mut Tree) {
+    // An empty section stays: nobody asks for an unknown one.
+    if let ValueKind::Table(table) = &value.kind
+        && !table.is_empty()
+    {
         for (key, value) in table {
-            let path = if path.is_empty() { key } else { format!("{path}.{key}") };
-            flatten(path, value, tree);
+            let path = if path.is_empty() { key.clone() } else { format!("{path}.{key}") };
+            flatten(path, value, origin, tree);
         }
-    } else {
-        tree.insert(path, (value, origin));
+    } else if !path.is_empty() {
+        tree.insert(path, (value.clone(), origin.map(ToOwned::to_owned)));
     }
-}
-
-fn origin_name(origin: &str) -> String {
-    if origin == "the environment" { "environment".to_owned() } else { origin.to_owned() }
 }
 
 /// The tree as lines of `key = value`, secrets starred out.
 pub(super) fn render(tree: &Tree) -> String {
+    let (defaults, _) = merge(&[], Variables::new());
     let mut out = String::new();
-    for (key, (value, origin)) in tree {
+    for (key, (value, origin)) in
+        tree.iter().filter(|(_, (value, _))| !matches!(value.kind, ValueKind::Table(_)))
+    {
         let name = key.rsplit('.').next().unwrap_or(key);
-        let secret = matches!(name, "secrets" | "passwords" | "keys" | "index_key" | "secret" | "password")
-            || (key == "database.url" && value.to_string().contains('@'));
-        let shown = if secret { "\"***\"".to_owned() } else { show(value) };
+        let text = show(value);
+        let open = defaults.contains_key(key) || SHOWN.contains(&name);
+        let shown = if open && !text.contains('@') { text } else { "\"***\"".to_owned() };
         let origin = origin.as_deref().map(|origin| format!("  # {origin}")).unwrap_or_default();
         out.push_str(&format!("{key} = {shown}{origin}\n"));
     }
@@ -233,6 +254,16 @@ impl Reader {
         }
     }
 
+    /// Whether a key is a known section without a line in it.
+    fn is_empty_section(&self, key: &str) -> bool {
+        let empty = self.tree.get(key).is_some_and(|(value, _)| matches!(value.kind, ValueKind::Table(_)));
+        empty
+            && self
+                .asked
+                .iter()
+                .any(|known| known.strip_prefix(key).is_some_and(|rest| rest.starts_with('.')))
+    }
+
     /// Reports every key that nobody asked for, with the nearest that somebody did.
     pub(super) fn unknown_keys(&mut self) {
         let unknown: Vec<String> = self
@@ -240,6 +271,7 @@ impl Reader {
             .keys()
             .filter(|key| !self.asked.contains(*key))
             .filter(|key| !self.skipped.iter().any(|section| key.starts_with(section)))
+            .filter(|key| !self.is_empty_section(key))
             .cloned()
             .collect();
         for key in unknown {
