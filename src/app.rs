@@ -23,6 +23,7 @@ use metrics_exporter_prometheus::PrometheusHandle;
 use std::sync::Arc;
 use std::sync::atomic::AtomicI64;
 use tokio::net::TcpListener;
+use tokio_util::sync::CancellationToken;
 
 /// Every external system that this program speaks to. A new province is a line here, a crate, and data.
 pub const REGISTRATIONS: [Registration; 3] =
@@ -44,6 +45,8 @@ pub struct App {
     pub bell: Bell,
     /// The one validation.
     pub intake: Intake,
+    /// Cancelled when the daemon is to stop.
+    pub stop: CancellationToken,
     settings: Settings,
 }
 
@@ -114,7 +117,17 @@ impl App {
             clock: clock.clone(),
             bell: bell.clone(),
         };
-        Ok(Self { store, sealer, routes, partners, clock, bell, intake, settings })
+        Ok(Self {
+            store,
+            sealer,
+            routes,
+            partners,
+            clock,
+            bell,
+            intake,
+            stop: CancellationToken::new(),
+            settings,
+        })
     }
 
     /// The configuration.
@@ -189,6 +202,7 @@ impl App {
             },
             checks: CheckCache::default(),
             public_url: self.settings.public_url.clone(),
+            stop: self.stop.clone(),
             metrics,
         })
     }
@@ -209,7 +223,7 @@ impl App {
             .await
             .with_context(|| format!("http.listen {}", self.settings.listen))?;
         let address = listener.local_addr()?;
-        let lifecycle = Lifecycle::default();
+        let lifecycle = Lifecycle::new(self.stop.clone());
         for partner in self.partners.values() {
             lift_if_credentials_changed(&self.store, partner).await?;
             lifecycle.spawn(self.driver(partner).run(lifecycle.stop.clone()));

@@ -12,11 +12,16 @@ pub enum Clock {
     Manual(watch::Sender<Timestamp>),
 }
 
+/// The store and the partners count in milliseconds: a finer time would change on its way through them.
+fn to_the_millisecond(at: Timestamp) -> Timestamp {
+    Timestamp::from_millisecond(at.as_millisecond()).unwrap_or(at)
+}
+
 impl Clock {
     /// A clock that stands at an instant.
     #[must_use]
     pub fn manual(at: Timestamp) -> Self {
-        Self::Manual(watch::Sender::new(at))
+        Self::Manual(watch::Sender::new(to_the_millisecond(at)))
     }
 
     /// Now.
@@ -24,7 +29,7 @@ impl Clock {
     pub fn now(&self) -> Timestamp {
         match self {
             #[expect(clippy::disallowed_methods, reason = "the one place that asks the machine")]
-            Self::Wall => Timestamp::now(),
+            Self::Wall => to_the_millisecond(Timestamp::now()),
             Self::Manual(time) => *time.borrow(),
         }
     }

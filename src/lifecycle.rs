@@ -6,7 +6,7 @@ use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
 /// The tasks of a daemon.
-#[derive(Clone, Debug, Default)]
+#[derive(Clone, Debug)]
 pub struct Lifecycle {
     /// Cancelled by the soft stop.
     pub stop: CancellationToken,
@@ -48,6 +48,12 @@ pub enum Ended {
 }
 
 impl Lifecycle {
+    /// No tasks yet; `stop` is what ends them.
+    #[must_use]
+    pub fn new(stop: CancellationToken) -> Self {
+        Self { stop, tracker: TaskTracker::new() }
+    }
+
     /// Runs a task until it ends by itself after the soft stop.
     pub fn spawn(&self, task: impl Future<Output = ()> + Send + 'static) {
         self.tracker.spawn(task);

@@ -6,6 +6,9 @@ use backoff::backoff::Backoff as _;
 use jiff::{SignedDuration, Timestamp};
 use std::time::Duration;
 
+/// A `Retry-After` lies outside most signatures: one of years must not strand a member.
+const LONGEST_FLOOR: SignedDuration = SignedDuration::from_hours(24);
+
 /// A system's schedule.
 #[derive(Debug, Clone, Copy)]
 pub struct Schedule {
@@ -35,7 +38,8 @@ impl Schedule {
         let wait = schedule.next_backoff().unwrap_or(self.max);
         let wait = SignedDuration::try_from(wait).unwrap_or(SignedDuration::from_secs(600));
         let at = now.saturating_add(wait).unwrap_or(Timestamp::MAX);
-        floor.map_or(at, |floor| at.max(floor))
+        let longest = now.saturating_add(LONGEST_FLOOR).unwrap_or(Timestamp::MAX);
+        floor.map_or(at, |floor| at.max(floor.min(longest)))
     }
 }
 
@@ -69,5 +73,7 @@ mod tests {
         let floor = Timestamp::from_second(3600).expect("in range");
         assert_eq!(schedule.next(1, now, Some(floor)), floor);
         assert!(schedule.next(1, now, Some(now)) > now);
+        let day = Timestamp::from_second(86_400).expect("in range");
+        assert_eq!(schedule.next(1, now, Some(Timestamp::MAX)), day);
     }
 }

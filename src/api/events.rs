@@ -1,9 +1,10 @@
 //! The event feed: a cursor, and a long poll.
 
-use super::{ApiProblem, Authenticated, ProblemDocument, READERS, Shared};
+use super::params::Params;
+use super::{ApiProblem, Authenticated, Parameters, ProblemDocument, READERS, Shared};
 use crate::store::FeedEvent;
 use axum::Json;
-use axum::extract::{Query, State};
+use axum::extract::State;
 use jiff::SignedDuration;
 use serde::{Deserialize, Serialize};
 use utoipa::{IntoParams, ToSchema};
@@ -38,11 +39,11 @@ pub(super) struct FeedPage {
 
 /// Events after a cursor; waits for one if there is none.
 #[utoipa::path(get, path = "/v1/events", tag = "events", params(FeedQuery),
-    responses((status = 200, body = FeedPage), (status = 400, description = "Not a cursor"), (status = 401, body = ProblemDocument)))]
+    responses((status = 200, body = FeedPage), (status = 400, body = ProblemDocument), (status = 401, body = ProblemDocument)))]
 pub(super) async fn feed(
     State(state): Shared,
     caller: Authenticated,
-    Query(query): Query<FeedQuery>,
+    Params(query): Params<FeedQuery>,
 ) -> Result<Json<FeedPage>, ApiProblem> {
     caller.require(&state, &READERS)?;
     let limit = query.limit.clamp(1, 1000);
@@ -56,10 +57,13 @@ pub(super) async fn feed(
             tx.feed(query.after, limit).await.map_err(|error| ApiProblem::internal(&state, &error))?;
         drop(tx);
         let left = until.duration_since(state.clock.now());
-        if !events.is_empty() || !left.is_positive() {
+        if !events.is_empty() || !left.is_positive() || state.stop.is_cancelled() {
             let next = events.last().map_or(query.after, |event| event.cursor);
             return Ok(Json(FeedPage { events, next }));
         }
-        bell.wait(&state.clock, left.min(SignedDuration::from_secs(1))).await;
+        tokio::select! {
+            () = bell.wait(&state.clock, left.min(SignedDuration::from_secs(1))) => {}
+            () = state.stop.cancelled() => {}
+        }
     }
 }

@@ -1,15 +1,18 @@
 //! Organizations: does one of this full name exist, which are there, and which system takes what.
 
+use super::params::Params;
 use super::transfers::json;
-use super::{ApiProblem, ApiState, Authenticated, MAX_DOCUMENT, ProblemDocument, READERS, Shared};
+use super::{
+    ApiProblem, ApiState, Authenticated, MAX_DOCUMENT, Parameters, ProblemDocument, READERS, Shared,
+};
 use crate::organization::check::{CheckAnswer, Finding, Source, check_cached, search};
 use crate::organization::normalize;
 use crate::partner::Partner;
 use axum::Json;
 use axum::body::Body;
-use axum::extract::{Query, State};
+use axum::extract::State;
 use league_contract::document::{FULL_NAME_LIMIT, unknown_province};
-use league_contract::{Capabilities, Organization, Problem, ProblemCode, ProvinceCode};
+use league_contract::{Capabilities, Organization, Problem, ProblemCode, ProvinceCode, text};
 use serde::{Deserialize, Serialize};
 use std::sync::Arc;
 use utoipa::{IntoParams, ToSchema};
@@ -93,31 +96,31 @@ pub(super) async fn check_name(
     let value = json(&state, body, MAX_DOCUMENT).await?;
     let field = |key: &str| value.get(key).and_then(serde_json::Value::as_str).unwrap_or_default();
     let (code, partner) = route(&state, field("province_code"))?;
-    let name = field("full_name").trim();
-    if normalize::is_blank(name) || !(2..=FULL_NAME_LIMIT).contains(&name.chars().count()) {
-        return Err(ApiProblem::one(
+    let name = text::clean(field("full_name"), 2, FULL_NAME_LIMIT).ok();
+    let name = name.filter(|name| !normalize::is_blank(name)).ok_or_else(|| {
+        ApiProblem::one(
             &state,
             Problem::at(
                 ProblemCode::FieldInvalid,
                 "full_name",
-                "组织全称须为 2 至 200 个字符",
-                "the full name has 2 to 200 characters",
+                "组织全称须为 2 至 200 个字符，不含控制字符",
+                "the full name has 2 to 200 printable characters",
             ),
-        ));
-    }
+        )
+    })?;
     let CheckAnswer { result, message, message_en, organization_id, suggestions, source, .. } =
-        check_cached(&state.checks, &partner, &state.clock, code, name).await;
+        check_cached(&state.checks, &partner, &state.clock, code, &name).await;
     Ok(Json(CheckView { result, message, message_en, organization_id, suggestions, source }))
 }
 
 /// Search a system's list of organizations.
 #[utoipa::path(get, path = "/v1/organizations", tag = "organizations", params(SearchQuery),
-    responses((status = 200, body = SearchPage), (status = 401, body = ProblemDocument), (status = 422, body = ProblemDocument),
+    responses((status = 200, body = SearchPage), (status = 400, body = ProblemDocument), (status = 401, body = ProblemDocument), (status = 422, body = ProblemDocument),
         (status = 503, body = ProblemDocument)))]
 pub(super) async fn search_names(
     State(state): Shared,
     caller: Authenticated,
-    Query(query): Query<SearchQuery>,
+    Params(query): Params<SearchQuery>,
 ) -> Result<Json<SearchPage>, ApiProblem> {
     caller.require(&state, &READERS)?;
     let (code, partner) = route(&state, &query.province_code)?;

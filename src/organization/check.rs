@@ -5,7 +5,8 @@ use crate::clock::Clock;
 use crate::partner::{Exchange, Outcome, Partner};
 use jiff::{SignedDuration, Timestamp};
 use league_contract::{
-    Answer, Call, Organization, OrganizationCheck, OrganizationPage, ProvinceCode, Refusal, Reply, System,
+    Answer, Call, Organization, OrganizationCheck, OrganizationPage, ProblemCode, ProvinceCode, Refusal,
+    Reply, System,
 };
 use serde::Serialize;
 use std::collections::BTreeMap;
@@ -72,24 +73,15 @@ type Question = (System, ProvinceCode, String);
 
 impl CheckAnswer {
     fn new(result: Finding, system: &Partner) -> Self {
+        let of = |code: ProblemCode| (code.title_zh().to_owned(), code.title_en().to_owned());
         let (message, message_en) = match result {
-            Finding::Exists => ("组织存在".to_owned(), "The organization exists.".to_owned()),
-            Finding::NotFound => (
-                "未查询到该组织，请核对组织全称或从列表中选择".to_owned(),
-                "No organization of this name was found: compare the full name or choose from the list."
-                    .to_owned(),
-            ),
-            Finding::Ambiguous => (
-                "存在多个同名组织，请向接收组织确认".to_owned(),
-                "Several organizations bear this name: ask the receiving organization.".to_owned(),
-            ),
-            Finding::Unsupported => (
-                format!("转到{}的申请不可使用此功能，请从列表中查找", system.registration.name_zh),
-                format!("{} has no full-name check: search the list instead.", system.registration.name_en),
-            ),
+            Finding::Exists => ("组织存在".to_owned(), "The organization exists".to_owned()),
+            Finding::NotFound => of(ProblemCode::OrgNotFound),
+            Finding::Ambiguous => of(ProblemCode::OrgAmbiguous),
+            Finding::Unsupported => of(ProblemCode::OrgCheckUnsupported),
             Finding::Unavailable => (
                 format!("{}暂时无法查询，请稍后再试", system.registration.name_zh),
-                format!("{} can't be asked now: try again later.", system.registration.name_en),
+                format!("{} can't be asked now: try again later", system.registration.name_en),
             ),
         };
         Self {

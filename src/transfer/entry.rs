@@ -219,7 +219,11 @@ pub fn advance(
     // A contradiction changes nothing, its facts included.
     if let (Verdict::Conflict, Some(event)) = (verdict, event) {
         entry.due_at = facts.due_at.or(entry.due_at);
-        lines.push(Line::Conflict { state: entry.state, event });
+        entry.tries = entry.tries.saturating_add(u32::from(facts.fruitless));
+        // A question that is asked again and again contradicts once.
+        if !facts.fruitless || before.tries == 0 {
+            lines.push(Line::Conflict { state: entry.state, event });
+        }
         return Advance { entry, lines, verdict };
     }
     record(&mut entry, event, &facts, at, &mut lines);
@@ -441,6 +445,15 @@ pub(crate) mod tests {
         assert_eq!(after.verdict, Verdict::Conflict);
         assert_eq!(after.entry, before);
         assert!(matches!(after.lines[..], [Line::Conflict { .. }]));
+    }
+
+    #[test]
+    fn a_contradiction_that_is_asked_for_again_is_noted_once() {
+        let facts = |second| Facts { fruitless: true, due_at: Some(at(second)), ..Facts::default() };
+        let first = national(&entry(State::Submitted), Some(Event::NotReceived), facts(9), 1);
+        assert_eq!((first.lines.len(), first.entry.tries, first.entry.due_at), (1, 1, Some(at(9))));
+        let again = national(&first.entry, Some(Event::NotReceived), facts(19), 9);
+        assert_eq!((again.lines.len(), again.entry.tries, again.entry.due_at), (0, 2, Some(at(19))));
     }
 
     #[test]
