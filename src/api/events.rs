@@ -1,7 +1,7 @@
 //! The event feed: a cursor, and a long poll.
 
 use super::params::Params;
-use super::{ApiProblem, Authenticated, Parameters, ProblemDocument, READERS, Shared};
+use super::{ApiProblem, Authenticated, ProblemDocument, READERS, Shared};
 use crate::store::FeedEvent;
 use axum::Json;
 use axum::extract::State;

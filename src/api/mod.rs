@@ -17,14 +17,13 @@ use crate::organization::check::CheckCache;
 use crate::partner::Partners;
 use crate::routing::Routes;
 use crate::store::Store;
-use axum::extract::{FromRequestParts, Query, State};
+use axum::extract::{FromRequestParts, State};
 use axum::http::request::Parts;
 use axum::routing::{get, post};
 use axum::{Json, Router};
 pub use error::{ApiProblem, ProblemDocument};
 use league_contract::{Problem, ProblemCode};
 use metrics_exporter_prometheus::PrometheusHandle;
-use serde::de::DeserializeOwned;
 use std::sync::Arc;
 use std::time::Duration;
 use tokio_util::sync::CancellationToken;
@@ -142,26 +141,6 @@ impl FromRequestParts<Arc<ApiState>> for Authenticated {
             .await
             .map_err(|error| ApiProblem::internal(state, &error))?;
         caller.map(Self).ok_or_else(problem)
-    }
-}
-
-/// The parameters of a query.
-pub struct Parameters<T>(pub T);
-
-impl<T: DeserializeOwned> FromRequestParts<Arc<ApiState>> for Parameters<T> {
-    type Rejection = ApiProblem;
-
-    async fn from_request_parts(parts: &mut Parts, state: &Arc<ApiState>) -> Result<Self, ApiProblem> {
-        Query::try_from_uri(&parts.uri).map(|Query(parameters)| Self(parameters)).map_err(|_| {
-            ApiProblem::one(
-                state,
-                Problem::new(
-                    ProblemCode::Malformed,
-                    "查询参数有误或缺失，接口见 /openapi.json",
-                    "a query parameter is missing or not valid; /openapi.json describes the interface",
-                ),
-            )
-        })
     }
 }
 

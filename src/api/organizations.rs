@@ -2,9 +2,7 @@
 
 use super::params::Params;
 use super::transfers::json;
-use super::{
-    ApiProblem, ApiState, Authenticated, MAX_DOCUMENT, Parameters, ProblemDocument, READERS, Shared,
-};
+use super::{ApiProblem, ApiState, Authenticated, MAX_DOCUMENT, ProblemDocument, READERS, Shared};
 use crate::organization::check::{CheckAnswer, Finding, Source, check_cached, search};
 use crate::organization::normalize;
 use crate::partner::Partner;

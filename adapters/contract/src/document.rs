@@ -25,7 +25,7 @@ pub struct Rules<'a> {
     /// Which code a province's text means and whether a transfer may go there: the routes' knowledge. The problem is
     /// reported as it is.
     pub province: &'a dyn Fn(&str) -> Result<ProvinceCode, Problem>,
-    /// Today, for ages and months; nothing for a document that was accepted on an earlier day.
+    /// Today, for ages, months and the time of the application; nothing for a document that was accepted on an earlier day.
     pub today: Option<Date>,
 }
 
@@ -469,8 +469,12 @@ impl Reader<'_> {
     }
 
     fn instant(&mut self, node: Node<'_>, key: &str) -> Option<Timestamp> {
+        let today = self.rules.today;
+        // Days are counted in Shanghai.
+        let day = |at: &Timestamp| jiff::tz::offset(8).to_datetime(*at).date();
+        let instant = self.required(node, key)?.parse::<Timestamp>().ok();
         let instant =
-            self.required(node, key)?.parse::<Timestamp>().ok().filter(|at| at.as_millisecond() >= 0);
+            instant.filter(|at| at.as_millisecond() >= 0 && today.is_none_or(|today| day(at) <= today));
         if instant.is_none() {
             self.invalid(
                 node.field(key),
