@@ -71,8 +71,7 @@ impl Intake {
             let code = self.routes.resolve(text).ok_or_else(unknown_province)?;
             self.routes.system(code).map(|_| code)
         };
-        let today = self.clock.now().to_zoned(shanghai()).date();
-        let transfer = document::read(value, Rules { province: &route, today: Some(today) })?;
+        let transfer = document::read(value, Rules { province: &route, now: Some(self.clock.now()) })?;
         if normalize::is_blank(&transfer.destination.full_name) {
             return Err(vec![Problem::at(
                 ProblemCode::FieldInvalid,
@@ -380,11 +379,6 @@ pub fn parse(text: &str) -> Result<Value, Vec<Problem>> {
 #[must_use]
 pub fn codes(problems: &[Problem]) -> String {
     problems.iter().map(|problem| problem.code.as_str()).collect::<Vec<_>>().join(", ")
-}
-
-/// Days are counted in Shanghai.
-fn shanghai() -> jiff::tz::TimeZone {
-    jiff::tz::TimeZone::fixed(jiff::tz::offset(8))
 }
 
 fn known(found: Option<Stored>, request_id: &RequestId) -> Result<Stored, IntakeError> {

@@ -98,10 +98,11 @@ fn answered(situation: Situation<'_>, answer: &Answer) -> Consequence {
             | State::Returned
             | State::Overdue
             | State::Withdrawn
-            | State::Failed => of(
-                Some(Event::NotReceived),
-                Facts { due_at: Some(again(situation, None)), ..Facts::default() },
-            ),
+            | State::Failed => {
+                let facts =
+                    Facts { fruitless: true, due_at: Some(again(situation, None)), ..Facts::default() };
+                of(Some(Event::NotReceived), facts)
+            }
         },
         Answer::Organization(_) | Answer::Organizations(_) | Answer::Changes(_) | Answer::CursorExpired => {
             unclear(

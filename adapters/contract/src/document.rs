@@ -6,7 +6,7 @@
 use crate::identity::{IdNumber, IdNumberError, LeagueNumber, PersonName, PhoneNumber, YearMonth};
 use crate::reason::{BRANCH_ONLY, DetailKind, REASONS, Reason, ReasonRule};
 use crate::transfer::{Destination, Initiator, Member, Source};
-use crate::{Problem, ProblemCode, ProvinceCode, RequestId, Transfer, text};
+use crate::{CLOCK_WINDOW_SECONDS, Problem, ProblemCode, ProvinceCode, RequestId, Transfer, text};
 use jiff::Timestamp;
 use jiff::civil::Date;
 use serde_json::{Map, Value, json};
@@ -25,8 +25,8 @@ pub struct Rules<'a> {
     /// Which code a province's text means and whether a transfer may go there: the routes' knowledge. The problem is
     /// reported as it is.
     pub province: &'a dyn Fn(&str) -> Result<ProvinceCode, Problem>,
-    /// Today, for ages, months and the time of the application; nothing for a document that was accepted on an earlier day.
-    pub today: Option<Date>,
+    /// Now, for ages, months and the time of the application; nothing for a document that was accepted before.
+    pub now: Option<Timestamp>,
 }
 
 /// The refusal of a province that nobody knows.
@@ -71,7 +71,7 @@ pub fn write(transfer: &Transfer) -> Zeroizing<String> {
 /// Every problem of the document.
 pub fn read_canonical(value: &Value) -> Result<Transfer, Vec<Problem>> {
     let province = |text: &str| ProvinceCode::parse(text).ok_or_else(unknown_province);
-    read(value, Rules { province: &province, today: None })
+    read(value, Rules { province: &province, now: None })
 }
 
 /// Reads a document as upstream sends it.
@@ -112,6 +112,11 @@ impl Reader<'_> {
 
     fn invalid(&mut self, field: String, zh: impl Into<String>, en: impl Into<String>) {
         self.report(ProblemCode::FieldInvalid, field, zh, en);
+    }
+
+    /// Days are counted in Shanghai.
+    fn today(&self) -> Option<Date> {
+        self.rules.now.map(|now| jiff::tz::offset(8).to_datetime(now).date())
     }
 
     fn missing(&mut self, field: String) {
@@ -279,9 +284,7 @@ impl Reader<'_> {
         use IdNumberError::{BirthDate, Characters, Checksum, Length, OtherDocument, Region};
         let input = self.required(node, "id_number")?;
         let error = match IdNumber::parse(input) {
-            Ok(id_number)
-                if self.rules.today.is_none_or(|day| AGE_RANGE.contains(&id_number.age_on(day))) =>
-            {
+            Ok(id_number) if self.today().is_none_or(|day| AGE_RANGE.contains(&id_number.age_on(day))) => {
                 return Some(id_number);
             }
             Ok(_) => BirthDate,
@@ -327,7 +330,7 @@ impl Reader<'_> {
             // The League was founded in May 1922; nobody joins before birth.
             month.year() >= 1922
                 && id_number.is_none_or(|id| *month > YearMonth::of(id.birth_date()))
-                && self.rules.today.is_none_or(|day| *month <= YearMonth::of(day))
+                && self.today().is_none_or(|day| *month <= YearMonth::of(day))
         });
         if plausible.is_none() {
             self.invalid(
@@ -469,16 +472,15 @@ impl Reader<'_> {
     }
 
     fn instant(&mut self, node: Node<'_>, key: &str) -> Option<Timestamp> {
-        let today = self.rules.today;
-        // Days are counted in Shanghai.
-        let day = |at: &Timestamp| jiff::tz::offset(8).to_datetime(*at).date();
-        let instant = self.required(node, key)?.parse::<Timestamp>().ok();
+        // Upstream's clock may be ahead of ours by as much as a partner's may.
+        let latest = self.rules.now.map(|now| now.as_second().saturating_add(CLOCK_WINDOW_SECONDS));
         let instant =
-            instant.filter(|at| at.as_millisecond() >= 0 && today.is_none_or(|today| day(at) <= today));
+            self.required(node, key)?.parse::<Timestamp>().ok().filter(|at| at.as_millisecond() >= 0);
+        let instant = instant.filter(|at| latest.is_none_or(|latest| at.as_second() <= latest));
         if instant.is_none() {
             self.invalid(
                 node.field(key),
-                "须为带时区的时间，如 2024-07-01T09:30:00+08:00，且不晚于今天",
+                "须为带时区的时间，如 2024-07-01T09:30:00+08:00，且不晚于现在",
                 "must be a time with an offset, like 2024-07-01T09:30:00+08:00, not in the future",
             );
         }
