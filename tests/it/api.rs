@@ -1,1 +1,7 @@
-//! (to come)
+//! The upstream API, over real sockets.
+
+mod changes;
+mod feed;
+mod input;
+mod organizations;
+mod refusals;

@@ -4,7 +4,7 @@ mod http;
 mod partners;
 mod people;
 
-pub(crate) use http::Client;
+pub(crate) use http::{Answer, Client};
 pub(crate) use partners::{GUANGDONG_SECRET, SMART_LEAGUE_SECRET, guangdong, guangdong_body, smart_league};
 pub(crate) use people::{SIDES, Side, document, organizations};
 
@@ -26,6 +26,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 use tempfile::TempDir;
+use tokio_util::sync::CancellationToken;
 
 /// The failure net: nothing that goes well comes near it.
 const NET: Duration = Duration::from_secs(30);
@@ -156,7 +157,7 @@ impl TestApp {
             app.store.migrate().await.expect("the tables are made");
             let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.expect("a port");
             let address = listener.local_addr().expect("its address");
-            let lifecycle = Lifecycle::default();
+            let lifecycle = Lifecycle::new(app.stop.clone());
             let (router, stop) = (api::router(app.api(None)), lifecycle.stop.clone());
             lifecycle.spawn(async move {
                 axum::serve(listener, router)
@@ -376,7 +377,7 @@ impl TestApp {
         };
         let ended = lifecycle.finish(NET).await;
         self.app.store.close().await;
-        self.serving = Serving::Face(Lifecycle::default());
+        self.serving = Serving::Face(Lifecycle::new(CancellationToken::new()));
         ended
     }
 
