@@ -87,7 +87,6 @@ impl Follower {
         while self.ended() < self.samples.len() {
             self.step(stage).await?;
         }
-        self.screen.clear().ok();
         Ok(())
     }
 
@@ -234,7 +233,9 @@ impl Follower {
 
     /// Holds every sample against what was expected of it, prints the table, and returns what was wrong.
     pub(super) async fn judge(&self, report: &Report) -> Vec<String> {
-        self.screen.clear().ok();
+        // Cleared for good: whatever draws later must not bring the lines back.
+        self.systems.iter().for_each(|(_, line)| line.finish_and_clear());
+        self.bar.finish_and_clear();
         let header = [
             ("申请编号", "request"),
             ("情形", "case"),

@@ -122,6 +122,8 @@ impl Stage {
             "The gateway still runs: try it with the URL and token above; Ctrl-C ends it.",
         );
         context.out.line(text);
+        // The table has pushed the first lines off the screen.
+        self.introduce(context);
     }
 
     /// Starts the daemon again if its process is gone, whoever ended it.
