@@ -291,3 +291,20 @@ fn an_adapter_knows_no_other() {
         );
     }
 }
+
+/// As `cargo deny` would say, where it is not installed.
+#[test]
+fn what_is_banned_is_not_built_in() {
+    let banned = table(&root().join("deny.toml"));
+    let banned = banned["bans"]["deny"].as_array().expect("a list");
+    let banned: Vec<_> = banned.iter().map(|ban| ban["crate"].as_str().expect("a name")).collect();
+    assert!(banned.contains(&"openssl-sys"), "{banned:?}");
+    let lock = table(&root().join("Cargo.lock"));
+    for package in lock["package"].as_array().expect("a list") {
+        let name = package["name"].as_str().expect("a name");
+        assert!(!banned.contains(&name), "{name} is banned");
+        if let Some(source) = package.get("source").and_then(toml::Value::as_str) {
+            assert_eq!(source, "registry+https://github.com/rust-lang/crates.io-index", "{name}");
+        }
+    }
+}
