@@ -274,7 +274,9 @@ impl Intake {
                     };
                 }
                 let now = self.clock.now();
-                entry.withdrawal = Some(Withdrawal { reason, at: now });
+                // The reason is kept readable and goes into the partner's file: it names nobody.
+                let transfer = self.sealer.open_transfer(request_id, &known.document_sealed)?;
+                entry.withdrawal = Some(Withdrawal { reason: transfer.redact(&reason), at: now });
                 // In `sending` the outcome of the submit comes first; elsewhere the partner is asked at once.
                 entry.due_at = if entry.state == State::Sending { None } else { Some(now) };
                 entry.updated_at = now;
@@ -417,9 +419,8 @@ fn merge(mut current: Value, changes: &Value) -> Result<Value, Problem> {
     for (key, change) in changes {
         let known = matches!(key.as_str(), "destination" | "reason" | "details" | "member");
         if !known {
-            let field: String = key.chars().filter(|c| !c.is_control()).take(40).collect();
             return Err(malformed(
-                &field,
+                &document::shown_key(key),
                 "只能修改 destination、reason、details、member",
                 "only destination, reason, details and member can be amended",
             ));

@@ -6,7 +6,7 @@
 use crate::identity::{IdNumber, IdNumberError, LeagueNumber, PersonName, PhoneNumber, YearMonth};
 use crate::reason::{BRANCH_ONLY, DetailKind, REASONS, Reason, ReasonRule};
 use crate::transfer::{Destination, Initiator, Member, Source};
-use crate::{CLOCK_WINDOW_SECONDS, Problem, ProblemCode, ProvinceCode, RequestId, Transfer, text};
+use crate::{CLOCK_WINDOW_SECONDS, Problem, ProblemCode, ProvinceCode, RequestId, Transfer, mask, text};
 use jiff::Timestamp;
 use jiff::civil::Date;
 use serde_json::{Map, Value, json};
@@ -85,6 +85,14 @@ pub fn read(value: &Value, rules: Rules<'_>) -> Result<Transfer, Vec<Problem>> {
         Some(transfer) if reader.problems.is_empty() => Ok(transfer),
         _ => Err(reader.problems),
     }
+}
+
+/// A field's name as a problem repeats it. A document may have anything in the place of a name, a person too: what no
+/// name of ours has becomes `?`, and long numbers are starred out.
+#[must_use]
+pub fn shown_key(key: &str) -> String {
+    let plain = |c: char| if c.is_ascii_alphanumeric() || matches!(c, '_' | '-' | '.') { c } else { '?' };
+    mask::digits(&key.chars().take(40).map(plain).collect::<String>())
 }
 
 struct Reader<'r> {
@@ -170,10 +178,9 @@ impl Reader<'_> {
     /// A field that nobody knows is a mistake that its writer should hear of: a misspelt optional one would be lost.
     fn known(&mut self, node: Node<'_>, keys: &[&str]) {
         for key in node.fields.keys().filter(|key| !keys.contains(&key.as_str())) {
-            let shown: String = key.chars().filter(|c| !c.is_control()).take(40).collect();
             let known = keys.join(", ");
             self.invalid(
-                node.field(&shown),
+                node.field(&shown_key(key)),
                 format!("未知字段，可用字段：{known}"),
                 format!("unknown field; known are {known}"),
             );

@@ -6,7 +6,7 @@ mod people;
 
 pub(crate) use http::{Answer, Client};
 pub(crate) use partners::{GUANGDONG_SECRET, SMART_LEAGUE_SECRET, guangdong, guangdong_body, smart_league};
-pub(crate) use people::{SIDES, Side, document, organizations};
+pub(crate) use people::{Person, SIDES, Side, document, organizations, person};
 
 use jiff::{SignedDuration, Timestamp};
 use league_gateway::access::{Role, create_token};
