@@ -1,4 +1,4 @@
-//! The durable outbox. Every query stands once; what differs between databases is in [`dialect`].
+//! The durable outbox. Every query stands once; what differs between databases is in `dialect.rs`.
 //!
 //! A [`Tx`] is the only way in: [`Store::read`] for a consistent look, [`Store::write`] to change something. All that
 //! belongs together (a change of state, its timeline, the event feed, a cursor) is written in one of them.

@@ -1,6 +1,6 @@
 //! The canonical document: a transfer as the JSON of the upstream interface.
 //!
-//! [`read`] reports **all** problems of a document at once, each with its field; [`write`] gives back the one form
+//! [`read`] reports **all** problems of a document at once, each with its field; [`write()`] gives back the one form
 //! that is sealed in the store. What depends on the day or on routes (age, unknown provinces) is the gateway's.
 
 use crate::identity::{IdNumber, IdNumberError, LeagueNumber, PersonName, PhoneNumber, YearMonth};
@@ -65,7 +65,7 @@ pub fn write(transfer: &Transfer) -> Zeroizing<String> {
     Zeroizing::new(value.to_string())
 }
 
-/// Reads a document whose provinces are written as codes: one that [`write`] made, or a fixture's.
+/// Reads a document whose provinces are written as codes: one that [`write()`] made, or a fixture's.
 ///
 /// # Errors
 /// Every problem of the document.

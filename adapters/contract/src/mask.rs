@@ -29,7 +29,7 @@ pub fn phone(clear: &str) -> String {
 
 /// Stars out what looks like an ID number or a phone number in text that somebody else wrote: every run of digits
 /// (with a closing `X`) of eight or more keeps its first three. Names can't be known from the text alone: see
-/// [`crate::transfer::Member::redact`].
+/// [`crate::Transfer::redact`].
 #[must_use]
 pub fn digits(text: &str) -> String {
     let mut out = String::with_capacity(text.len());
