@@ -102,7 +102,6 @@ fn with_contact(request_id: &str, n: usize, side: usize) -> Value {
 /// Lives through much of what can happen; gives every body that the API answered with.
 async fn live(test: &TestApp) -> Vec<Vec<u8>> {
     let mut bodies = Vec::new();
-    let now = test.app.clock.now();
     let mut documents: Vec<Value> = Vec::new();
     for (n, side) in SIDES.iter().enumerate() {
         let Person { name, id_number, phone } = person(n * 5);
@@ -141,7 +140,25 @@ async fn live(test: &TestApp) -> Vec<Vec<u8>> {
     let Person { name, phone, .. } = person(1);
     let why = json!({"reason": format!("{name} {phone} 改变计划")});
     bodies.push(test.client.post("/v1/transfers/DONE-0/withdraw", &why).await.body);
-    // Pushes: genuine, forged, unreadable, unmatched.
+    push(test, &mut bodies).await;
+    insert(test).await;
+    let list = test.client.get("/v1/events?limit=1000").await;
+    let ids: Vec<String> = list.json()["events"]
+        .as_array()
+        .expect("events")
+        .iter()
+        .filter_map(|one| one["request_id"].as_str().map(str::to_owned))
+        .collect();
+    bodies.push(list.body);
+    for id in ids {
+        bodies.push(test.client.get(&format!("/v1/transfers/{id}")).await.body);
+    }
+    bodies
+}
+
+/// Pushes: genuine, forged, unreadable, unmatched.
+async fn push(test: &TestApp, bodies: &mut Vec<Vec<u8>>) {
+    let now = test.app.clock.now();
     for (n, secret) in [SMART_LEAGUE_SECRET, "forged"].into_iter().enumerate() {
         let Person { name, id_number, .. } = person(1);
         for (at, data) in [json!({"username": id_number}), json!({"reason": name})].into_iter().enumerate() {
@@ -164,7 +181,10 @@ async fn live(test: &TestApp) -> Vec<Vec<u8>> {
             bodies.push(test.client.post_text("/callbacks/guangdong", message).await.body);
         }
     }
-    // Upstream's door: a good row, and refused ones.
+}
+
+/// Upstream's door: a good row, and refused ones.
+async fn insert(test: &TestApp) {
     let mut upstream = test.connection().await;
     let good = SIDES[0].document("ROW", 16).to_string();
     let mut bad = SIDES[0].document("ROW-BAD", 17);
@@ -179,18 +199,6 @@ async fn live(test: &TestApp) -> Vec<Vec<u8>> {
     }
     upstream.close().await.expect("it closes");
     test.app.intake.drain_table(100).await.expect("the table is read");
-    let list = test.client.get("/v1/events?limit=1000").await;
-    let ids: Vec<String> = list.json()["events"]
-        .as_array()
-        .expect("events")
-        .iter()
-        .filter_map(|one| one["request_id"].as_str().map(str::to_owned))
-        .collect();
-    bodies.push(list.body);
-    for id in ids {
-        bodies.push(test.client.get(&format!("/v1/transfers/{id}")).await.body);
-    }
-    bodies
 }
 
 /// Every text of every table but what waits in the intake.
