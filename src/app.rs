@@ -21,7 +21,7 @@ use jiff::SignedDuration;
 use league_contract::{EventSource, Registration, System};
 use metrics_exporter_prometheus::PrometheusHandle;
 use std::sync::Arc;
-use std::sync::atomic::AtomicI64;
+use std::sync::atomic::{AtomicBool, AtomicI64};
 use tokio::net::TcpListener;
 use tokio_util::sync::CancellationToken;
 
@@ -168,6 +168,7 @@ impl App {
             sealer: self.sealer.clone(),
             clock: self.clock.clone(),
             bell: self.bell.clone(),
+            failing: AtomicBool::new(false),
         }
     }
 

@@ -40,23 +40,22 @@ pub(super) async fn run(context: &Context, command: OrgsCommand) -> Done {
             if context.out.json {
                 context.out.value(&answer)?;
             } else {
-                let text = context.out.lang.pick(&answer.message, &answer.message_en);
-                let good = answer.result == Finding::Exists;
-                context.out.line(if good { context.out.good(text) } else { context.out.bad(text) });
-                if let (Some(id), name) =
-                    (&answer.organization_id, answer.full_name.as_deref().unwrap_or(&name))
-                {
-                    context.out.line(format!("  {id} {name}"));
+                if answer.result == Finding::Exists {
+                    let text = context.out.lang.pick(&answer.message, &answer.message_en);
+                    let id = answer.organization_id.as_deref().unwrap_or_default();
+                    let called = answer.full_name.as_deref().unwrap_or(&name);
+                    context.out.line(format!("{}: {id} {called}", context.out.good(text)));
                 }
                 for suggestion in &answer.suggestions {
                     context.out.line(format!("  ? {} {}", suggestion.organization_id, suggestion.full_name));
                 }
             }
+            let text = context.out.lang.pick(&answer.message, &answer.message_en).to_owned();
             match answer.result {
                 Finding::Exists => Ok(()),
-                Finding::NotFound => Err(Failure::NotFound(answer.message)),
-                Finding::Ambiguous | Finding::Unsupported => Err(Failure::Refused(answer.message)),
-                Finding::Unavailable => Err(Failure::Failed(anyhow::anyhow!(answer.message_en))),
+                Finding::NotFound => Err(Failure::NotFound(text)),
+                Finding::Ambiguous | Finding::Unsupported => Err(Failure::Refused(text)),
+                Finding::Unavailable => Err(Failure::Failed(anyhow::anyhow!(text))),
             }
         }
         OrgsCommand::Search { province, words, limit } => {
@@ -70,7 +69,9 @@ pub(super) async fn run(context: &Context, command: OrgsCommand) -> Done {
                 vec![
                     item.organization_id.clone(),
                     item.full_name.clone(),
-                    item.kind.map(|kind| format!("{kind:?}")).unwrap_or_default(),
+                    item.kind
+                        .map(|kind| context.out.lang.pick(kind.zh(), kind.en()).to_owned())
+                        .unwrap_or_default(),
                 ]
             })?;
             if !context.out.json {

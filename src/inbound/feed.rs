@@ -10,6 +10,7 @@ use crate::suspension::suspend;
 use crate::transfer::Cause;
 use league_contract::{Answer, Blockage, Call, ChangePage, EventSource, Reply};
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 use tokio_util::sync::CancellationToken;
 
 /// Reads one system's feed.
@@ -24,6 +25,8 @@ pub struct Feed {
     pub clock: Clock,
     /// Rung when something was applied.
     pub bell: Bell,
+    /// The last look brought nothing: that is said once, not at every look.
+    pub failing: AtomicBool,
 }
 
 /// What a look at the feed brought.
@@ -83,8 +86,7 @@ impl Feed {
         let exchange = match self.partner.ask(call, &self.clock).await {
             Ok(exchange) => exchange,
             Err(error) => {
-                tracing::error!(%system, %error, "the feed can't be asked for");
-                return Ok(Polled::Unavailable);
+                return Ok(self.unavailable(&error.to_string()));
             }
         };
         let raw = exchange.response.map(|response| response.body).unwrap_or_default();
@@ -97,15 +99,30 @@ impl Feed {
                 suspend(&self.store, &self.partner, why, &remark.code).await?;
                 Ok(Polled::Blocked(why))
             }
-            Outcome::Reply(_) => Ok(Polled::Unavailable),
-            Outcome::NotSent(text) | Outcome::NoAnswer(text) => {
-                tracing::warn!(%system, why = text, "the change feed gave nothing: it is asked again");
-                Ok(Polled::Unavailable)
+            outcome @ (Outcome::Reply(_) | Outcome::NotSent(_) | Outcome::NoAnswer(_)) => {
+                let (code, words) = outcome.told();
+                // The feed names no single transfer: its words are starred out by their digits alone.
+                let words = league_contract::mask::digits(&words.unwrap_or_default());
+                Ok(self.unavailable(&format!("{} {words}", code.unwrap_or_default())))
             }
         }
     }
 
+    fn unavailable(&self, why: &str) -> Polled {
+        if !self.failing.swap(true, Ordering::Relaxed) {
+            tracing::warn!(system = %self.partner.system, why, "the change feed gives nothing: it is asked again and again");
+        }
+        Polled::Unavailable
+    }
+
+    fn available(&self) {
+        if self.failing.swap(false, Ordering::Relaxed) {
+            tracing::info!(system = %self.partner.system, "the change feed answers again");
+        }
+    }
+
     async fn store_page(&self, page: &ChangePage, before: i64, raw: &[u8]) -> Result<Polled, InboundError> {
+        self.available();
         if page.changes.is_empty() && page.last == before {
             return Ok(Polled::UpToDate);
         }

@@ -94,6 +94,10 @@ impl Work {
     /// Checks the organization, fixes the name that is sent, and submits.
     async fn deliver(mut self) -> Result<(), WorkError> {
         let partner = self.partner.clone();
+        if self.lease.stored.entry.attempts > partner.policy.max_attempts {
+            // Counted at the claim, so that one whose sends get lost, or end the process, runs out too.
+            return self.attempts_used_up().await;
+        }
         if self.lease.stored.entry.sent_name.is_none() && partner.adapter.capabilities().organization_check {
             let destination = &self.transfer.destination;
             let (answer, exchange) =
@@ -260,6 +264,19 @@ impl Work {
         Ok(tx.commit().await?)
     }
 
+    /// It was tried often enough: a person decides.
+    async fn attempts_used_up(self) -> Result<(), WorkError> {
+        let attempts = self.partner.policy.max_attempts;
+        let error = LastError {
+            code: "attempts_used_up".into(),
+            zh: format!("已尝试 {attempts} 次仍未送达，请人工处理"),
+            en: format!("tried {attempts} times without success: find out why, then retry or close"),
+            at: self.delivery.clock.now(),
+            suggestions: vec![],
+        };
+        self.end(Event::GivenUp, error).await
+    }
+
     /// The outcome is unknown and can't be asked for: a person decides.
     async fn give_up(self) -> Result<(), WorkError> {
         let error = LastError {
@@ -277,7 +294,9 @@ impl Work {
         let mut tx = self.delivery.store.write("settle").await?;
         let current = tx.leased(self.lease.stored.entry.id, self.lease.token).await?;
         let code = error.code.clone();
-        let facts = Facts { error: Some(error), ..Facts::default() };
+        // Nothing went out this time.
+        let uncounted = current.entry.state == State::Sending;
+        let facts = Facts { error: Some(error), uncounted, ..Facts::default() };
         let mut step = advance(self.partner.policy.following, &current.entry, Some(event), facts, now);
         step.lines.insert(0, Line::Note { code: "not_sent", text: code.clone() });
         tx.save(&step, true, Cause::Delivery, now).await?;

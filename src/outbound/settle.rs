@@ -87,7 +87,12 @@ fn answered(situation: Situation<'_>, answer: &Answer) -> Consequence {
             Consequence { reported, ..of(Some(Event::Reported(record.status)), facts) }
         }
         Answer::NotReceived => match situation.entry.state {
-            State::Unconfirmed => of(Some(Event::NotReceived), Facts::default()),
+            State::Unconfirmed => {
+                // Once it is sent again at once; a system that keeps losing what it is sent gets the schedule.
+                let losing = situation.entry.tries > 1;
+                let due_at = losing.then(|| again(situation, None));
+                of(Some(Event::NotReceived), Facts { fruitless: true, due_at, ..Facts::default() })
+            }
             // They had it, and now they don't: the table calls it a conflict, and time may mend it.
             State::Submitted
             | State::AwaitingCheckIn

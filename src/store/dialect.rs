@@ -3,6 +3,9 @@
 /// SQLite: a transaction that will write takes the write lock at once, so that it can't fail half-way.
 pub(super) const BEGIN_WRITE_SQLITE: &str = "BEGIN IMMEDIATE";
 
+/// SQLite: its log still holds the pages that were overwritten; this empties it.
+pub(super) const EMPTY_LOG_SQLITE: &str = "PRAGMA wal_checkpoint(TRUNCATE)";
+
 /// SQLite: is there anything in this file?
 pub(super) const COUNT_TABLES_SQLITE: &str =
     "SELECT COUNT(*) FROM sqlite_schema WHERE type = 'table' AND name = '_sqlx_migrations'";

@@ -47,7 +47,7 @@ pub enum StoreError {
     #[error("{0}")]
     Schema(String),
     /// Another daemon owns the file.
-    #[error("another daemon runs on {}: SQLite is for one daemon. Stop it first, or use PostgreSQL", .0.display())]
+    #[error("another daemon runs on {}: SQLite is for one daemon. Stop the other first", .0.display())]
     Owned(PathBuf),
     /// The file that marks the owner can't be made.
     #[error("{} can't be locked", path.display())]

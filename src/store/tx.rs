@@ -198,6 +198,17 @@ impl Store {
         Ok(Tx { inner: TxInner::Sqlite(inner), name })
     }
 
+    /// Makes clear text that was deleted unreadable in the database's log as well. A reader in the way only puts it
+    /// off to the next time.
+    ///
+    /// # Errors
+    /// [`StoreError::Database`].
+    pub async fn empty_log(&self) -> Result<(), StoreError> {
+        let Inner::Sqlite(sqlite) = &self.inner;
+        let done = sqlx::query(super::dialect::EMPTY_LOG_SQLITE).execute(&sqlite.writer).await;
+        done.map(drop).map_err(|source| StoreError::Database { action: "emptying its log", source })
+    }
+
     /// Closes the connections; SQLite's log is folded into the file.
     pub async fn close(&self) {
         let Inner::Sqlite(sqlite) = &self.inner;

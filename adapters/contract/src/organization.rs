@@ -17,6 +17,28 @@ pub enum OrganizationKind {
 }
 
 impl OrganizationKind {
+    /// Its name in Chinese.
+    #[must_use]
+    pub const fn zh(self) -> &'static str {
+        match self {
+            Self::Committee => "委员会",
+            Self::WorkCommittee => "工作委员会",
+            Self::GeneralBranch => "总支部委员会",
+            Self::Branch => "支部委员会",
+        }
+    }
+
+    /// Its name in English.
+    #[must_use]
+    pub const fn en(self) -> &'static str {
+        match self {
+            Self::Committee => "committee",
+            Self::WorkCommittee => "work committee",
+            Self::GeneralBranch => "general branch",
+            Self::Branch => "branch",
+        }
+    }
+
     /// Reads the word that all three profiles use (`WORK_COMMITTEE`); another word is `None`, no error.
     #[must_use]
     pub fn from_wire(word: &str) -> Option<Self> {
