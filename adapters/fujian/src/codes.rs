@@ -1,10 +1,9 @@
 //! The profile's words and ours, a line each.
 
-use crate::schema::Reader;
 use league_contract::identity::Gender;
 use league_contract::reason::Reason;
 use league_contract::transfer::Initiator;
-use league_contract::{Blockage, DecodeError, Operation, PartnerStatus, Refusal};
+use league_contract::{Blockage, Operation, PartnerStatus, Refusal};
 
 /// What a fault means.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -71,18 +70,15 @@ pub(crate) fn meaning(code: &str, operation: Operation) -> Meaning {
         .map_or(Meaning::Unclear, |Line(_, _, meaning)| *meaning)
 }
 
-/// Reads `status` and `type`.
-///
-/// # Errors
-/// Where it is missing or none of the profile's words.
-pub(crate) fn status(reader: &Reader<'_>, field: &str) -> Result<PartnerStatus, DecodeError> {
-    match reader.word(field)? {
-        "ACCEPTED" => Ok(PartnerStatus::AwaitingCheckIn),
-        "CHECKED_IN" => Ok(PartnerStatus::CheckedIn),
-        "REJECTED" => Ok(PartnerStatus::Rejected),
-        "OVERDUE" => Ok(PartnerStatus::Overdue),
-        "WITHDRAWN" => Ok(PartnerStatus::Withdrawn),
-        _ => Err(DecodeError::UnknownCode(reader.path(field))),
+/// What `status` and `type` say; `None` where it is none of the profile's words.
+pub(crate) fn status(word: &str) -> Option<PartnerStatus> {
+    match word {
+        "ACCEPTED" => Some(PartnerStatus::AwaitingCheckIn),
+        "CHECKED_IN" => Some(PartnerStatus::CheckedIn),
+        "REJECTED" => Some(PartnerStatus::Rejected),
+        "OVERDUE" => Some(PartnerStatus::Overdue),
+        "WITHDRAWN" => Some(PartnerStatus::Withdrawn),
+        _ => None,
     }
 }
 

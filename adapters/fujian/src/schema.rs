@@ -4,10 +4,11 @@
 //! over. A required element that is missing, and any element of ours that stands twice, is an error: with two
 //! receipt numbers there is no telling which to believe.
 
+use crate::codes;
 use jiff::{Timestamp, fmt::temporal::DateTimePrinter, tz::Offset};
 use league_contract::{
-    DecodeError, EventKind, Operation, Organization, OrganizationKind, Receipt, Record, RequestId,
-    StatusEvent, Words,
+    DecodeError, EventKind, Operation, Organization, OrganizationKind, PartnerStatus, Receipt, Record,
+    RequestId, StatusEvent, Words,
 };
 use league_xml::Element;
 
@@ -185,6 +186,10 @@ impl<'a> Reader<'a> {
         self.parsed_optional(field, parse_date_time)
     }
 
+    fn status(&self, field: &str) -> Result<PartnerStatus, DecodeError> {
+        codes::status(self.word(field)?).ok_or_else(|| DecodeError::UnknownCode(self.path(field)))
+    }
+
     fn request_id(&self) -> Result<RequestId, DecodeError> {
         self.parsed("requestId", RequestId::parse)
     }
@@ -195,7 +200,7 @@ pub(crate) fn receipt(element: &Element) -> Result<Receipt, DecodeError> {
     let read = Reader::league(element);
     Ok(Receipt {
         receipt_no: read.word("receiptNo")?.to_owned(),
-        status: crate::codes::status(&read, "status")?,
+        status: read.status("status")?,
         duplicate: read.boolean("duplicate")?,
     })
 }
@@ -206,7 +211,7 @@ pub(crate) fn record(element: &Element) -> Result<Record, DecodeError> {
     Ok(Record {
         request_id: read.request_id()?,
         receipt_no: read.word("receiptNo")?.to_owned(),
-        status: crate::codes::status(&read, "status")?,
+        status: read.status("status")?,
         reason: read.words("reason")?,
         check_in_by: read.optional_instant("checkInDeadline")?,
         account_created_at: None,
@@ -231,7 +236,7 @@ pub(crate) fn change(element: &Element) -> Result<(i64, StatusEvent), DecodeErro
         event_id: read.word("eventId")?.to_owned(),
         request_id: read.request_id()?,
         receipt_no: read.word("receiptNo")?.to_owned(),
-        kind: EventKind::Status(crate::codes::status(&read, "type")?),
+        kind: EventKind::Status(read.status("type")?),
         occurred_at: read.instant("occurredAt")?,
         reason: read.words("reason")?,
         check_in_by: read.optional_instant("checkInDeadline")?,

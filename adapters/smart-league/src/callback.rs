@@ -22,7 +22,7 @@ pub(crate) fn open(
         return Err(CallbackError::Malformed(format!("the body is over {MAX_BODY_BYTES} bytes")));
     }
     let opening = Opening(request.method.as_str(), &request.target);
-    let signed = Signed::verify(settings, opening, |name| request.header(name), &request.body, now)
+    let signed = Signed::verify(&settings.keys, opening, |name| request.header(name), &request.body, now)
         .map_err(CallbackError::Unauthenticated)?;
     if let Some(seconds) = signed.stale_by() {
         return Err(CallbackError::Stale(seconds));
@@ -63,6 +63,6 @@ pub(crate) fn answer(
     let nonce = request.header("X-Nonce").filter(|nonce| is_nonce(nonce)).unwrap_or(NO_NONCE);
     let mut headers = vec![("Content-Type".to_owned(), "application/json".to_owned())];
     let opening = Opening("RESPONSE", &u16::to_string(&status));
-    headers.extend(sign::headers(settings, opening, at, nonce, &body));
+    headers.extend(sign::headers(&settings.keys, opening, at, nonce, &body));
     WireResponse { status, headers, body }
 }

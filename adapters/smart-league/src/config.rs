@@ -10,8 +10,6 @@ pub(crate) const SECRETS_KEY: &str = "secrets";
 
 /// The configuration, checked.
 pub(crate) struct Settings {
-    /// The application id, ours in both directions.
-    pub(crate) app_id: String,
     /// The path prefix of every target; the signature covers it.
     pub(crate) base_path: String,
     /// Signs and verifies.
@@ -37,9 +35,9 @@ impl Settings {
         if config.secrets.iter().any(|secret| secret.expose().trim_ascii().is_empty()) {
             return Err(fault(SECRETS_KEY, "must not hold an empty secret"));
         }
-        let keys = Keys::new(&config.secrets);
+        let keys = Keys::new(app_id, &config.secrets);
         let keys = keys.ok_or_else(|| fault(SECRETS_KEY, "must hold at least one secret"))?;
-        Ok(Self { app_id: app_id.clone(), base_path: config.base_path().to_owned(), keys })
+        Ok(Self { base_path: config.base_path().to_owned(), keys })
     }
 }
 

@@ -56,7 +56,7 @@ fn verify(settings: &Settings, at: &CallContext, response: &WireResponse) -> Res
     }
     let status = response.status.to_string();
     let opening = Opening("RESPONSE", &status);
-    Signed::verify(settings, opening, |name| response.header(name), &response.body, at.now)
+    Signed::verify(&settings.keys, opening, |name| response.header(name), &response.body, at.now)
         .and_then(|signed| {
             let ours = signed.nonce == at.nonce.to_hex();
             ours.then_some(signed).ok_or("X-Nonce is another request's")

@@ -49,7 +49,7 @@ pub(crate) fn encode(settings: &Settings, call: &Call, at: &CallContext) -> Resu
         headers.push(("Content-Type".to_owned(), "application/json".to_owned()));
     }
     let opening = Opening(method.as_str(), &target);
-    headers.extend(sign::headers(settings, opening, at, &at.nonce.to_hex(), &body));
+    headers.extend(sign::headers(&settings.keys, opening, at, &at.nonce.to_hex(), &body));
     Ok(WireRequest { method, target, headers, body })
 }
 

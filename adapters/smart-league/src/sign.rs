@@ -1,6 +1,5 @@
 //! HMAC-SM3 over a message (profile, "Signature"). One scheme for requests, answers and callbacks.
 
-use crate::config::Settings;
 use hmac::{Hmac, KeyInit, Mac};
 use jiff::Timestamp;
 use league_contract::{CLOCK_WINDOW_SECONDS, CallContext, Secret};
@@ -8,18 +7,19 @@ use sm3::{Digest, Sm3};
 
 type Key = Hmac<Sm3>;
 
-/// The secrets, ready to use.
+/// What a message is signed with: our application id, the same in both directions, and the secrets, ready to use.
 pub(crate) struct Keys {
+    app_id: String,
     first: Key,
     others: Vec<Key>,
 }
 
 impl Keys {
-    /// `None` where there is none.
-    pub(crate) fn new(secrets: &[Secret]) -> Option<Self> {
+    /// `None` where there is no secret.
+    pub(crate) fn new(app_id: &str, secrets: &[Secret]) -> Option<Self> {
         // HMAC takes keys of every length.
         let mut keys = secrets.iter().filter_map(|secret| Key::new_from_slice(secret.expose()).ok());
-        Some(Self { first: keys.next()?, others: keys.collect() })
+        Some(Self { app_id: app_id.to_owned(), first: keys.next()?, others: keys.collect() })
     }
 
     fn sign(&self, canonical: &str) -> String {
@@ -44,16 +44,16 @@ fn canonical(opening: Opening<'_>, timestamp: &str, nonce: &str, body: &[u8]) ->
 
 /// The four headers of a message that is sent at `at.now`.
 pub(crate) fn headers(
-    settings: &Settings,
+    keys: &Keys,
     opening: Opening<'_>,
     at: &CallContext,
     nonce: &str,
     body: &[u8],
 ) -> [(String, String); 4] {
     let timestamp = at.now.as_millisecond().to_string();
-    let signature = settings.keys.sign(&canonical(opening, &timestamp, nonce, body));
+    let signature = keys.sign(&canonical(opening, &timestamp, nonce, body));
     [
-        ("X-App-Id".to_owned(), settings.app_id.clone()),
+        ("X-App-Id".to_owned(), keys.app_id.clone()),
         ("X-Timestamp".to_owned(), timestamp),
         ("X-Nonce".to_owned(), nonce.to_owned()),
         ("X-Signature".to_owned(), signature),
@@ -74,13 +74,13 @@ impl Signed {
     /// # Errors
     /// What does not hold; names of headers, no values.
     pub(crate) fn verify<'a>(
-        settings: &Settings,
+        keys: &Keys,
         opening: Opening<'_>,
         header: impl Fn(&'static str) -> Option<&'a str>,
         body: &[u8],
         now: Timestamp,
     ) -> Result<Self, &'static str> {
-        if header("X-App-Id").ok_or("X-App-Id is missing")? != settings.app_id {
+        if header("X-App-Id").ok_or("X-App-Id is missing")? != keys.app_id {
             return Err("X-App-Id is not ours");
         }
         let timestamp = header("X-Timestamp").ok_or("X-Timestamp is missing")?;
@@ -91,7 +91,7 @@ impl Signed {
         }
         let signature = header("X-Signature").ok_or("X-Signature is missing")?;
         let signature = hex::decode(signature).map_err(|_| "X-Signature is not hex")?;
-        if !settings.keys.verify(&canonical(opening, timestamp, nonce, body), &signature) {
+        if !keys.verify(&canonical(opening, timestamp, nonce, body), &signature) {
             return Err("X-Signature is not made with a secret of ours");
         }
         Ok(Self { nonce: nonce.to_owned(), distance: now.as_millisecond().abs_diff(time) })
@@ -127,7 +127,7 @@ mod tests {
             let opening = Opening(field("first"), field("second"));
             let signed = canonical(opening, field("timestamp"), field("nonce"), body);
             assert_eq!(signed, field("canonical"));
-            let keys = Keys::new(&[Secret::new(field("secret").to_owned())]).expect("one secret");
+            let keys = Keys::new("id", &[Secret::new(field("secret").to_owned())]).expect("one secret");
             assert_eq!(keys.sign(&signed), field("signature"));
         }
     }
@@ -143,8 +143,8 @@ mod tests {
     #[test]
     fn the_first_signs_and_all_verify() {
         let secret = |text: &str| Secret::new(text.to_owned());
-        let old = Keys::new(&[secret("old")]).expect("one");
-        let both = Keys::new(&[secret("new"), secret("old")]).expect("two");
+        let old = Keys::new("id", &[secret("old")]).expect("one");
+        let both = Keys::new("id", &[secret("new"), secret("old")]).expect("two");
         let by = |keys: &Keys| hex::decode(keys.sign("text")).expect("hex");
         assert!(both.verify("text", &by(&old)));
         assert!(both.verify("text", &by(&both)));
