@@ -1,7 +1,7 @@
 //! One partner's books: its transfers and, for Fujian, its change feed. No time passes in here and nothing is sent.
 
 use crate::organizations::Found;
-use crate::partner::{Account, Done, Event, EventKind, Record, Refusal, Submission};
+use crate::partner::{Account, Changes, Done, Event, EventKind, Record, Refusal, Submission};
 use crate::script::Step;
 use crate::{Partner, Status};
 use jiff::{SignedDuration, Timestamp};
@@ -29,15 +29,6 @@ struct Entry {
     first: Status,
     record: Record,
     events: Vec<Event>,
-}
-
-/// A page of the feed.
-#[derive(Debug)]
-pub(crate) struct Changes {
-    pub(crate) changes: Vec<(i64, Event)>,
-    /// The next cursor.
-    pub(crate) last: i64,
-    pub(crate) more: bool,
 }
 
 #[derive(Debug)]

@@ -58,6 +58,8 @@ mod script;
 mod server;
 mod shared;
 mod smart_league;
+mod time;
+mod wire;
 mod xml;
 
 pub use config::{Credentials, Identity, Pace, Retries, SandboxConfig};

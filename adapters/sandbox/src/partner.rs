@@ -1,5 +1,6 @@
 //! The three partners, and the words of what they are asked and answer, before any wire format.
 
+use crate::organizations::{Found, Organization};
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
@@ -166,11 +167,20 @@ impl fmt::Debug for Submission {
 /// A call done.
 #[derive(Debug)]
 pub(crate) enum Done {
-    Organization(crate::organizations::Found),
-    Organizations { total: usize, items: Vec<crate::Organization> },
+    Organization(Found),
+    Organizations { total: usize, items: Vec<Organization> },
     Receipt { receipt_no: String, status: Status, duplicate: bool },
     Record(Record),
-    Changes(crate::book::Changes),
+    Changes(Changes),
+}
+
+/// A page of the feed.
+#[derive(Debug)]
+pub(crate) struct Changes {
+    pub(crate) changes: Vec<(i64, Event)>,
+    /// The next cursor.
+    pub(crate) last: i64,
+    pub(crate) more: bool,
 }
 
 /// A call refused.

@@ -1,43 +1,11 @@
 //! Pushes status events to the gateway, and judges its answers.
 
+use crate::book::Tally;
 use crate::partner::Event;
-use crate::server::Message;
 use crate::shared::{Busy, Shared, pause};
+use crate::wire::{Answer, Message, Verdict};
 use crate::{Partner, Retries, guangdong, smart_league};
-use axum::http::HeaderMap;
-use std::io;
 use std::sync::Arc;
-use std::time::Duration;
-
-/// The gateway's answer to a push.
-pub(crate) struct Answer {
-    pub(crate) status: u16,
-    pub(crate) headers: HeaderMap,
-    pub(crate) body: Vec<u8>,
-}
-
-/// What the gateway's answer means.
-#[derive(Debug, PartialEq, Eq)]
-pub(crate) enum Verdict {
-    /// Stored, and genuine.
-    Stored,
-    /// It can't store now, or there was no answer.
-    Again,
-    /// It refuses the push, or its answer breaks the profile: no use to repeat.
-    Wrong(String),
-}
-
-/// The sandbox speaks plain HTTP on loopback: the TLS settings exist only because the client asks for some.
-pub(crate) fn client(timeout: Duration) -> io::Result<reqwest::Client> {
-    let provider = Arc::new(rustls::crypto::ring::default_provider());
-    let tls = rustls::ClientConfig::builder_with_provider(provider)
-        .with_safe_default_protocol_versions()
-        .map_err(io::Error::other)?
-        .with_root_certificates(rustls::RootCertStore::empty())
-        .with_no_client_auth();
-    let client = reqwest::Client::builder().tls_backend_preconfigured(tls).timeout(timeout).no_proxy();
-    client.build().map_err(io::Error::other)
-}
 
 /// Sends an event; returns after the first try. What is left unanswered is repeated in the background. Without a
 /// gateway there is nobody to tell.
@@ -92,7 +60,7 @@ async fn attempt(shared: &Arc<Shared>, partner: Partner, event: &Event) -> Verdi
     verdict
 }
 
-fn count(shared: &Shared, partner: Partner, event: &Event, change: impl FnOnce(&mut crate::book::Tally)) {
+fn count(shared: &Shared, partner: Partner, event: &Event, change: impl FnOnce(&mut Tally)) {
     shared.book(partner, |book| change(book.tallies.entry(event.request_id.clone()).or_default()));
 }
 

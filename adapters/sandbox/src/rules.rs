@@ -1,6 +1,7 @@
 //! The rules of fields, the same words for JSON and XML; each partner's tables are its profile's.
 
 use crate::partner::Content;
+use crate::time::{read_instant, read_stamp};
 use roxmltree::Node;
 use serde_json::Value;
 
@@ -80,8 +81,8 @@ impl Rule {
             Self::Month => value.split_once('-').is_some_and(|(year, month)| {
                 Self::Digits(4).holds(year) && Self::Number(1, 12).holds(month) && month.len() == 2
             }),
-            Self::Stamp => crate::guangdong::stamp::parse(value).is_some(),
-            Self::DateTime => crate::fujian::instant(value).is_some(),
+            Self::Stamp => read_stamp(value).is_some(),
+            Self::DateTime => read_instant(value).is_some(),
         }
     }
 }

@@ -3,9 +3,10 @@
 use crate::faults::{Fault, FaultKind};
 use crate::partner::{Call, Done, Refusal};
 use crate::shared::{Shared, pause};
+use crate::wire::{Face, Message, Request};
 use crate::{Partner, desk, life};
-use axum::body::{Body, Bytes, HttpBody, to_bytes};
-use axum::http::{HeaderMap, Method, Response};
+use axum::body::{Body, HttpBody, to_bytes};
+use axum::http::Response;
 use hyper::body::Incoming;
 use hyper::service::service_fn;
 use hyper_util::rt::TokioIo;
@@ -14,46 +15,7 @@ use std::time::Duration;
 use tokio::net::{TcpListener, TcpStream};
 
 /// A body is at most this long (profiles, README).
-pub(crate) const BODY_LIMIT: usize = 1 << 20;
-
-/// A request as it came.
-pub(crate) struct Request {
-    pub(crate) method: Method,
-    /// Path and query, exactly as sent.
-    pub(crate) target: String,
-    pub(crate) headers: HeaderMap,
-    pub(crate) body: Bytes,
-}
-
-impl Request {
-    /// A header's text; empty where there is none.
-    pub(crate) fn header(&self, name: &str) -> &str {
-        self.headers.get(name).and_then(|value| value.to_str().ok()).unwrap_or_default()
-    }
-}
-
-/// An answer, or a push, as it goes out.
-#[derive(Default)]
-pub(crate) struct Message {
-    /// Of an answer.
-    pub(crate) status: u16,
-    pub(crate) headers: Vec<(&'static str, String)>,
-    pub(crate) body: Vec<u8>,
-}
-
-/// The wire format of one partner.
-pub(crate) trait Face: Send + Sync + 'static {
-    /// What an answer must repeat of its request.
-    type Asked: Send + Sync;
-    const PARTNER: Partner;
-
-    /// Reads and verifies a request.
-    fn open(&self, request: &Request) -> (Self::Asked, Result<Call, Refusal>);
-    /// What a request that was not read to its end is answered with.
-    fn too_large(&self) -> Message;
-    /// Writes an answer and signs it, `genuine` or not.
-    fn answer(&self, asked: &Self::Asked, outcome: Result<Done, Refusal>, genuine: bool) -> Message;
-}
+const BODY_LIMIT: usize = 1 << 20;
 
 /// The connection ends here, without an answer: hyper closes it on a service's error.
 #[derive(Debug)]

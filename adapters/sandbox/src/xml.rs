@@ -34,6 +34,11 @@ impl Writer {
     }
 }
 
+/// `text/xml; charset=UTF-8`
+pub(crate) fn is_xml(content_type: &str) -> bool {
+    content_type.to_ascii_lowercase().replace([' ', '"'], "") == "text/xml;charset=utf-8"
+}
+
 /// Parses a document that declares UTF-8 or nothing and has no DOCTYPE and no processing instruction.
 pub(crate) fn parse(body: &[u8]) -> Result<Document<'_>, String> {
     let text = std::str::from_utf8(body).map_err(|_| "须为 UTF-8")?;

@@ -3,21 +3,19 @@
 mod schema;
 mod security;
 
-use crate::book::Changes;
-use crate::guangdong::{is_xml, stamp::SHANGHAI};
-use crate::partner::{Call, Content, Done, Event, EventKind, Record, Refusal};
+use crate::partner::{Call, Changes, Content, Done, Event, EventKind, Record, Refusal};
 use crate::rules::{Field, children, read_xml};
-use crate::server::{Face, Message, Request};
 use crate::shared::Shared;
-use crate::xml::{Writer, parse};
+use crate::time::write_instant;
+use crate::wire::{Face, Message, Request};
+use crate::xml::{Writer, is_xml, parse};
 use crate::{Partner, Status};
 use axum::http::Method;
-use jiff::Timestamp;
 use roxmltree::{Document, Node};
+use schema::SOAP;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
-const SOAP: &str = "http://schemas.xmlsoap.org/soap/envelope/";
 const NAMESPACE: &str = "urn:fj-league:transfer:v1";
 const PATH: &str = "/services/TransferService";
 /// Prefixes are the partner's choice: the envelope's, and the service's with what declares it.
@@ -112,20 +110,6 @@ impl Face for Fujian {
     }
 }
 
-/// An `xsd:dateTime` with an offset.
-pub(crate) fn instant(text: &str) -> Option<Timestamp> {
-    let offset = text.ends_with('Z')
-        || text
-            .get(text.len().saturating_sub(6)..)
-            .is_some_and(|end| end.starts_with(['+', '-']) && end.contains(':'));
-    let plain = text.as_bytes().get(10) == Some(&b'T') && text.is_ascii() && !text.contains('[');
-    text.parse().ok().filter(|_| offset && plain)
-}
-
-fn print(at: Timestamp) -> String {
-    at.display_with_offset(SHANGHAI).to_string()
-}
-
 fn read_input(input: Node, name: &str) -> Result<Call, Refusal> {
     let read = |fields: &[Field]| {
         let mut content = Content::new();
@@ -203,8 +187,8 @@ fn write_record(xml: &mut Writer, record: &Record) {
     xml.leaf("receiptNo", &record.receipt_no);
     xml.leaf("status", word(record.status));
     xml.maybe("reason", record.reason.as_deref());
-    xml.maybe("checkInDeadline", record.check_in_by.map(print).as_deref());
-    xml.leaf("updatedAt", &print(record.updated_at));
+    xml.maybe("checkInDeadline", record.check_in_by.map(write_instant).as_deref());
+    xml.leaf("updatedAt", &write_instant(record.updated_at));
 }
 
 fn write_change(xml: &mut Writer, sequence: i64, event: &Event) {
@@ -215,9 +199,9 @@ fn write_change(xml: &mut Writer, sequence: i64, event: &Event) {
     if let EventKind::Status(status) = event.kind {
         xml.leaf("type", word(status));
     }
-    xml.leaf("occurredAt", &print(event.occurred_at));
+    xml.leaf("occurredAt", &write_instant(event.occurred_at));
     xml.maybe("reason", event.reason.as_deref());
-    xml.maybe("checkInDeadline", event.check_in_by.map(print).as_deref());
+    xml.maybe("checkInDeadline", event.check_in_by.map(write_instant).as_deref());
 }
 
 /// Profile, "Faults": the code, and after how many seconds to come again.

@@ -1,9 +1,12 @@
 //! The inputs of Fujian's operations (`fujian.wsdl`). Phone, name and province follow the gateway's own rules
 //! although the schema leaves them open (profile, "Fine print").
 
-use super::instant;
 use crate::partner::{Content, Submission};
 use crate::rules::{Field, Rule, Shape, is_male, may, needs, text};
+use crate::time::read_instant;
+
+/// SOAP 1.1.
+pub(super) const SOAP: &str = "http://schemas.xmlsoap.org/soap/envelope/";
 
 const MEMBER: &[Field] = &[
     text("name", Rule::Length(1, 50)),
@@ -55,7 +58,7 @@ pub(super) fn submission(mut content: Content) -> Result<Submission, String> {
     let [province_code, full_name, applied_at] =
         ["provinceCode", "destinationOrgName", "appliedAt"].map(field);
     // The same instant under another offset is the same content.
-    let instant = instant(&applied_at).map(|instant| instant.to_string()).unwrap_or_default();
+    let instant = read_instant(&applied_at).map(|instant| instant.to_string()).unwrap_or_default();
     content.insert("transfer.appliedAt".into(), instant);
     Ok(Submission { request_id, id_number, province_code, full_name, content })
 }

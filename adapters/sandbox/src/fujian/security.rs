@@ -1,10 +1,11 @@
 //! WS-Security 1.0: UsernameToken with PasswordDigest, and a Timestamp (profile, "Security header").
 
-use super::{SOAP, instant};
+use super::schema::SOAP;
 use crate::Partner;
 use crate::partner::Refusal;
 use crate::rules::{children, leaf};
 use crate::shared::{Shared, WINDOW_SECONDS};
+use crate::time::read_instant;
 use base64::{Engine as _, engine::general_purpose::STANDARD as BASE64};
 use roxmltree::Node;
 use sha1::{Digest, Sha1};
@@ -76,7 +77,7 @@ fn find<'a, 'i>(parent: Node<'a, 'i>, namespace: &str, name: &str) -> Result<Nod
 }
 
 fn within(shared: &Shared, created: &str, expires: &str) -> Result<(), Refusal> {
-    let (Some(from), Some(to)) = (instant(created), instant(expires)) else {
+    let (Some(from), Some(to)) = (read_instant(created), read_instant(expires)) else {
         return Err(Refusal::Unauthenticated("Created 或 Expires".into()));
     };
     if to.duration_since(from).as_secs() != WINDOW_SECONDS {

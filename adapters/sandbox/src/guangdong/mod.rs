@@ -3,13 +3,13 @@
 pub(crate) mod exchange;
 pub(crate) mod push;
 mod schema;
-pub(crate) mod stamp;
 
 use crate::partner::{Call, Content, Done, Refusal};
 use crate::rules::Field;
-use crate::server::{Face, Message, Request};
 use crate::shared::Shared;
-use crate::xml::Writer;
+use crate::time::{read_stamp, write_stamp};
+use crate::wire::{Face, Message, Request};
+use crate::xml::{Writer, is_xml};
 use crate::{Partner, Status};
 use axum::http::Method;
 use exchange::{Dress, Exchange, Head};
@@ -39,7 +39,7 @@ impl Guangdong {
             return Err(Refusal::Invalid("请求不带 Code".into()));
         }
         let sent_at =
-            stamp::parse(&exchange.head.timestamp).ok_or_else(|| Refusal::Invalid("Timestamp".into()))?;
+            read_stamp(&exchange.head.timestamp).ok_or_else(|| Refusal::Invalid("Timestamp".into()))?;
         if let Some(skew) = self.shared.skew(sent_at) {
             return Err(Refusal::Stale(skew));
         }
@@ -91,7 +91,7 @@ impl Face for Guangdong {
             app_key: self.shared.identity(Partner::Guangdong).id.clone(),
             service: known(&asked.service, "Unknown"),
             serial_no: known(&asked.serial_no, "0"),
-            timestamp: stamp::print(self.shared.now()),
+            timestamp: write_stamp(self.shared.now()),
             code: Some((code.to_owned(), message)),
         };
         let dress = Dress::of(self.answers.fetch_add(1, Ordering::Relaxed));
@@ -99,11 +99,6 @@ impl Face for Guangdong {
         let body = exchange::write(&head, secret, dress, |xml| write_body(xml, &outcome));
         Message { status: 200, headers: vec![("content-type", "text/xml".into())], body }
     }
-}
-
-/// `text/xml; charset=UTF-8`
-pub(crate) fn is_xml(content_type: &str) -> bool {
-    content_type.to_ascii_lowercase().replace([' ', '"'], "") == "text/xml;charset=utf-8"
 }
 
 /// The call that service and body make.
@@ -169,8 +164,8 @@ fn write_body(xml: &mut Writer, outcome: &Result<Done, Refusal>) {
             xml.leaf("ReceiptNo", &record.receipt_no);
             xml.leaf("Status", word(record.status));
             xml.maybe("Reason", record.reason.as_deref());
-            xml.maybe("CheckInBy", record.check_in_by.map(stamp::print).as_deref());
-            xml.leaf("UpdatedAt", &stamp::print(record.updated_at));
+            xml.maybe("CheckInBy", record.check_in_by.map(write_stamp).as_deref());
+            xml.leaf("UpdatedAt", &write_stamp(record.updated_at));
         }),
         Ok(Done::Organizations { total, items }) => xml.node("Orgs", |xml| {
             xml.leaf("Total", &total.to_string());
@@ -182,7 +177,7 @@ fn write_body(xml: &mut Writer, outcome: &Result<Done, Refusal>) {
                 });
             }
         }),
-        Err(Refusal::Maintenance { until, .. }) => xml.leaf("Until", &stamp::print(*until)),
+        Err(Refusal::Maintenance { until, .. }) => xml.leaf("Until", &write_stamp(*until)),
         // This system has neither an organization check nor a feed.
         Ok(Done::Organization(_) | Done::Changes(_)) | Err(_) => {}
     }

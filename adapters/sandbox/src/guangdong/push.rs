@@ -1,12 +1,13 @@
 //! Pushed notifications of Guangdong (profile, "Pushed notifications").
 
 use super::exchange::{Dress, Exchange, Head, write};
-use super::{is_xml, stamp, word};
+use super::word;
 use crate::Partner;
 use crate::partner::{Event, EventKind};
-use crate::push::{Answer, Verdict};
-use crate::server::Message;
 use crate::shared::Shared;
+use crate::time::{read_stamp, write_stamp};
+use crate::wire::{Answer, Message, Verdict};
+use crate::xml::is_xml;
 
 const SERVICE: &str = "TransferIn.Notify";
 
@@ -18,7 +19,7 @@ pub(crate) fn message(shared: &Shared, event: &Event) -> (&'static str, String, 
         app_key: shared.identity(Partner::Guangdong).id.clone(),
         service: SERVICE.into(),
         serial_no: serial_no.clone(),
-        timestamp: stamp::print(shared.now()),
+        timestamp: write_stamp(shared.now()),
         code: None,
     };
     let secret = shared.signing_secret(Partner::Guangdong, true);
@@ -30,9 +31,9 @@ pub(crate) fn message(shared: &Shared, event: &Event) -> (&'static str, String, 
             if let EventKind::Status(status) = event.kind {
                 xml.leaf("Type", word(status));
             }
-            xml.leaf("OccurredAt", &stamp::print(event.occurred_at));
+            xml.leaf("OccurredAt", &write_stamp(event.occurred_at));
             xml.maybe("Reason", event.reason.as_deref());
-            xml.maybe("CheckInBy", event.check_in_by.map(stamp::print).as_deref());
+            xml.maybe("CheckInBy", event.check_in_by.map(write_stamp).as_deref());
         });
     });
     (
@@ -58,7 +59,7 @@ pub(crate) fn judge(shared: &Shared, serial_no: &str, answer: &Answer) -> Verdic
     if head.serial_no != serial_no || head.service != SERVICE {
         return wrong("SerialNo 或 Service 与推送不符");
     }
-    if stamp::parse(&head.timestamp).is_none_or(|at| shared.skew(at).is_some()) {
+    if read_stamp(&head.timestamp).is_none_or(|at| shared.skew(at).is_some()) {
         return wrong("Timestamp 超出范围");
     }
     if !is_xml(content_type.unwrap_or_default()) {

@@ -3,9 +3,8 @@
 use super::millis;
 use super::sign::Seal;
 use crate::partner::{Event, EventKind};
-use crate::push::{Answer, Verdict};
-use crate::server::Message;
 use crate::shared::Shared;
+use crate::wire::{Answer, Message, Verdict};
 use crate::{Partner, Status};
 use serde_json::{Value, json};
 
