@@ -6,8 +6,8 @@ use crate::transfer::Following;
 use crate::transport::{SendError, Transport};
 use jiff::{SignedDuration, Timestamp};
 use league_contract::{
-    Adapter, Call, CallContext, EncodeError, Nonce, Operation, Registration, Reply, System, WireRequest,
-    WireResponse,
+    Adapter, Blockage, Call, CallContext, EncodeError, Nonce, Operation, Registration, Reply, System,
+    WireRequest, WireResponse,
 };
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -94,6 +94,19 @@ impl Outcome {
             Self::Reply(Reply::Unclear { .. }) | Self::NoAnswer(_) => "unclear",
             Self::Reply(Reply::Blocked { .. }) => "blocked",
             Self::NotSent(_) => "not_sent",
+        }
+    }
+
+    /// Why no exchange with the system would pass, and the partner's code for it.
+    #[must_use]
+    pub fn blocked(&self) -> Option<(Blockage, &str)> {
+        match self {
+            Self::Reply(Reply::Blocked { why, remark }) => Some((*why, &remark.code)),
+            Self::Reply(
+                Reply::Answered(_) | Reply::Refused { .. } | Reply::TryLater { .. } | Reply::Unclear { .. },
+            )
+            | Self::NotSent(_)
+            | Self::NoAnswer(_) => None,
         }
     }
 

@@ -86,6 +86,13 @@ impl ApiProblem {
         )
     }
 
+    /// There is no such transfer.
+    #[must_use]
+    pub fn no_transfer(state: &ApiState, request_id: &str) -> Self {
+        let (zh, en) = (format!("没有申请 {request_id}"), format!("there is no transfer {request_id}"));
+        Self::one(state, Problem::at(ProblemCode::NotFound, "request_id", zh, en))
+    }
+
     /// What intake said.
     #[must_use]
     pub fn intake(state: &ApiState, error: IntakeError) -> Self {

@@ -1,9 +1,9 @@
-//! Query parameters whose refusal is a problem document like every other.
+//! Parameters of path and query whose refusal is a problem document like every other.
 
 use super::{ApiProblem, ApiState};
-use axum::extract::{FromRequestParts, Query};
+use axum::extract::{FromRequestParts, Path, Query};
 use axum::http::request::Parts;
-use league_contract::{Problem, ProblemCode};
+use league_contract::{Problem, ProblemCode, RequestId};
 use serde::de::DeserializeOwned;
 use std::sync::Arc;
 
@@ -29,5 +29,18 @@ impl<T: DeserializeOwned> FromRequestParts<Arc<ApiState>> for Params<T> {
                 ))
             }
         }
+    }
+}
+
+/// The `{request_id}` of a path. One that can't be a key names no transfer.
+pub(super) struct Id(pub(super) RequestId);
+
+impl FromRequestParts<Arc<ApiState>> for Id {
+    type Rejection = ApiProblem;
+
+    async fn from_request_parts(parts: &mut Parts, state: &Arc<ApiState>) -> Result<Self, ApiProblem> {
+        let path = Path::<String>::from_request_parts(parts, state).await;
+        let text = path.map(|Path(text)| text).unwrap_or_default();
+        RequestId::parse(&text).map(Self).ok_or_else(|| ApiProblem::no_transfer(state, "?"))
     }
 }

@@ -1,5 +1,6 @@
 //! Transfers: create one or many, show, amend, withdraw.
 
+use super::params::Id;
 use super::{
     ApiProblem, ApiState, Authenticated, MAX_BATCH, MAX_DOCUMENT, ProblemDocument, READERS, Shared, WRITERS,
 };
@@ -7,10 +8,10 @@ use crate::intake::{IntakeError, Taken, parse};
 use crate::view::TransferView;
 use axum::Json;
 use axum::body::{Body, to_bytes};
-use axum::extract::{Path, State};
+use axum::extract::State;
 use axum::http::{StatusCode, header};
 use axum::response::{IntoResponse, Response};
-use league_contract::{Problem, ProblemCode, RequestId};
+use league_contract::{Problem, ProblemCode};
 use serde::Serialize;
 use serde_json::Value;
 
@@ -62,14 +63,15 @@ pub(super) async fn create_batch(
 ) -> Result<Response, ApiProblem> {
     caller.require(&state, &WRITERS)?;
     let text = text(&state, body, MAX_BATCH).await?;
-    let lines: Vec<&str> = text.lines().filter(|line| !line.trim().is_empty()).collect();
+    let lines: Vec<(usize, &str)> =
+        text.lines().enumerate().filter(|(_, line)| !line.trim().is_empty()).collect();
     if lines.len() > BATCH_LINES {
         return Err(too_large(&state, "一批最多 1000 行", "a batch has at most 1,000 lines"));
     }
     let failed = |error: IntakeError| ApiProblem::intake(&state, error);
     let mut tx = state.store.write("batch").await.map_err(|error| ApiProblem::internal(&state, &error))?;
     let mut out = String::new();
-    for (at, line) in lines.iter().enumerate() {
+    for (at, line) in lines {
         let value = parse(line);
         let request_id =
             value.as_ref().ok().and_then(|value| value.get("request_id")).and_then(Value::as_str);
@@ -102,13 +104,12 @@ pub(super) async fn create_batch(
 pub(super) async fn show(
     State(state): Shared,
     caller: Authenticated,
-    Path(request_id): Path<String>,
+    Id(request_id): Id,
 ) -> Result<Json<TransferView>, ApiProblem> {
     caller.require(&state, &READERS)?;
-    let request_id = request_id_of(&state, &request_id)?;
     let mut tx = state.store.read("show").await.map_err(|error| ApiProblem::internal(&state, &error))?;
     let stored = tx.transfer(&request_id).await.map_err(|error| ApiProblem::internal(&state, &error))?;
-    let stored = stored.ok_or_else(|| missing(&state, request_id.as_str()))?;
+    let stored = stored.ok_or_else(|| ApiProblem::no_transfer(&state, request_id.as_str()))?;
     Ok(Json(TransferView::new(&stored, &state.routes)))
 }
 
@@ -120,11 +121,10 @@ pub(super) async fn show(
 pub(super) async fn amend(
     State(state): Shared,
     caller: Authenticated,
-    Path(request_id): Path<String>,
+    Id(request_id): Id,
     body: Body,
 ) -> Result<Json<TransferView>, ApiProblem> {
     caller.require(&state, &WRITERS)?;
-    let request_id = request_id_of(&state, &request_id)?;
     let changes = json(&state, body, MAX_DOCUMENT).await?;
     let stored =
         state.intake.amend(&request_id, &changes).await.map_err(|error| ApiProblem::intake(&state, error))?;
@@ -140,11 +140,10 @@ pub(super) async fn amend(
 pub(super) async fn withdraw(
     State(state): Shared,
     caller: Authenticated,
-    Path(request_id): Path<String>,
+    Id(request_id): Id,
     body: Body,
 ) -> Result<Response, ApiProblem> {
     caller.require(&state, &WRITERS)?;
-    let request_id = request_id_of(&state, &request_id)?;
     let value = json(&state, body, MAX_DOCUMENT).await?;
     let reason = value.get("reason").and_then(Value::as_str).unwrap_or_default();
     let stored = state
@@ -154,23 +153,6 @@ pub(super) async fn withdraw(
         .map_err(|error| ApiProblem::intake(&state, error))?;
     let status = if stored.entry.withdrawal.is_some() { StatusCode::ACCEPTED } else { StatusCode::OK };
     Ok((status, Json(TransferView::new(&stored, &state.routes))).into_response())
-}
-
-fn request_id_of(state: &ApiState, text: &str) -> Result<RequestId, ApiProblem> {
-    let shown: String = text.chars().filter(|c| !c.is_control()).take(64).collect();
-    RequestId::parse(text).ok_or_else(|| missing(state, &shown))
-}
-
-fn missing(state: &ApiState, request_id: &str) -> ApiProblem {
-    ApiProblem::one(
-        state,
-        Problem::at(
-            ProblemCode::NotFound,
-            "request_id",
-            format!("没有申请 {request_id}"),
-            format!("there is no transfer {request_id}"),
-        ),
-    )
 }
 
 fn too_large(state: &ApiState, zh: &str, en: &str) -> ApiProblem {

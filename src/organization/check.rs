@@ -186,7 +186,12 @@ pub async fn search(
 
 /// The nearest names that the system's own search finds by parts of a name: the middle first, since prefixes and
 /// suffixes are what everybody shares.
-async fn suggest(partner: &Partner, clock: &Clock, province: ProvinceCode, name: &str) -> Vec<Organization> {
+pub async fn suggest(
+    partner: &Partner,
+    clock: &Clock,
+    province: ProvinceCode,
+    name: &str,
+) -> Vec<Organization> {
     let core = core_of(name);
     let characters: Vec<char> = core.chars().collect();
     let half = characters.len().div_ceil(2).max(2).min(characters.len());

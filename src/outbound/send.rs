@@ -4,14 +4,17 @@ use super::settle::{Consequence, Situation, consequence};
 use crate::clock::Clock;
 use crate::inbound::apply::ended_badly;
 use crate::notify::Bell;
-use crate::organization::check::{CheckAnswer, Finding, check};
-use crate::partner::{Exchange, Partner, Prepared};
+use crate::organization::check::{CheckAnswer, Finding, check, suggest};
+use crate::partner::{Exchange, Outcome, Partner, Prepared};
 use crate::seal::{SealError, Sealer};
 use crate::store::{AttemptResult, Lease, NewAttempt, Store, StoreError, Stored, Tx};
 use crate::suspension::suspend;
 use crate::transfer::{Advance, Cause, Event, Facts, LastError, Line, State, advance};
 use jiff::SignedDuration;
-use league_contract::{Call, EncodeError, Operation, ProblemCode, Transfer, WireRequest, WireResponse};
+use league_contract::{
+    Call, EncodeError, Operation, Organization, ProblemCode, Refusal, Reply, Transfer, WireRequest,
+    WireResponse,
+};
 use std::sync::Arc;
 
 /// What every piece of work needs. Cheap to clone.
@@ -170,38 +173,25 @@ impl Work {
     /// The third commit: the attempt's end, and what it means for the transfer.
     async fn settle(self, attempt: i64, exchange: Exchange) -> Result<(), WorkError> {
         let result = self.attempt_result(&exchange)?;
-        let id = self.lease.stored.entry.id;
-        let now = exchange.finished_at;
+        let suggestions = self.suggestions(&exchange).await;
         let mut tx = self.delivery.store.write("settle").await?;
         tx.close_attempt(attempt, &result).await?;
-        let current = match tx.leased(id, self.lease.token).await {
-            Ok(current) => current,
+        let request_id = self.lease.stored.entry.request_id.clone();
+        match tx.leased(self.lease.stored.entry.id, self.lease.token).await {
+            Ok(current) => self.apply(&mut tx, &current, &exchange, suggestions).await?,
+            // A callback was faster, or the lease ran out: the exchange is on record, its outcome is not ours to apply.
             Err(StoreError::LeaseLost(_)) => {
-                // A callback was faster, or the lease ran out: the exchange is on record, its outcome is not ours to
-                // apply any more.
-                tx.commit().await?;
-                tracing::info!(request_id = %self.lease.stored.entry.request_id, outcome = exchange.outcome.word(),
-                    "the transfer moved on while we waited for the answer");
-                return Ok(());
+                tracing::info!(%request_id, "the transfer moved on while we waited for the answer");
             }
             Err(error) => return Err(error.into()),
-        };
-        let situation = Situation {
-            operation: exchange.operation,
-            entry: &current.entry,
-            transfer: &self.transfer,
-            policy: self.partner.policy,
-            now,
-        };
-        let consequence = consequence(situation, &exchange.outcome);
-        let suspended = self.apply(&mut tx, &current, consequence, exchange.operation, now).await?;
+        }
         tx.commit().await?;
         self.delivery.bell.ring();
-        if let Some((why, code)) = suspended {
-            suspend(&self.delivery.store, &self.partner, why, &code).await?;
+        if let Some((why, code)) = exchange.outcome.blocked() {
+            suspend(&self.delivery.store, &self.partner, why, code).await?;
         }
-        tracing::info!(request_id = %current.entry.request_id, system = %self.partner.system,
-            operation = %exchange.operation, outcome = exchange.outcome.word(), code = result.code.as_deref(), "exchange settled");
+        tracing::info!(%request_id, system = %self.partner.system, operation = %exchange.operation,
+            outcome = exchange.outcome.word(), code = result.code.as_deref(), "exchange settled");
         Ok(())
     }
 
@@ -209,19 +199,38 @@ impl Work {
         &self,
         tx: &mut Tx,
         current: &Stored,
-        consequence: Consequence,
-        operation: Operation,
-        now: jiff::Timestamp,
-    ) -> Result<Option<(league_contract::Blockage, String)>, WorkError> {
-        let mut facts = consequence.facts;
-        if let Some((status, words)) = &consequence.reported {
+        exchange: &Exchange,
+        suggestions: Vec<Organization>,
+    ) -> Result<(), WorkError> {
+        let now = exchange.finished_at;
+        let situation = Situation {
+            operation: exchange.operation,
+            entry: &current.entry,
+            transfer: &self.transfer,
+            policy: self.partner.policy,
+            now,
+        };
+        let Consequence { event, mut facts, reported } = consequence(situation, &exchange.outcome);
+        if let Some((status, words)) = &reported {
             facts.error =
                 ended_badly(&self.delivery.sealer, current, *status, words.as_ref(), now)?.or(facts.error);
         }
-        let cause = if operation == Operation::Submit { Cause::Delivery } else { Cause::Query };
-        let step = advance(self.partner.policy.following, &current.entry, consequence.event, facts, now);
-        tx.save(&step, true, cause, now).await?;
-        Ok(consequence.suspend)
+        if let Some(error) = &mut facts.error {
+            error.suggestions = suggestions;
+        }
+        let cause = if exchange.operation == Operation::Submit { Cause::Delivery } else { Cause::Query };
+        let step = advance(self.partner.policy.following, &current.entry, event, facts, now);
+        Ok(tx.save(&step, true, cause, now).await?)
+    }
+
+    /// Which organizations may have been meant, where the submit was the first to find out that there is none.
+    async fn suggestions(&self, exchange: &Exchange) -> Vec<Organization> {
+        let Outcome::Reply(Reply::Refused { why: Refusal::OrganizationNotFound, .. }) = exchange.outcome
+        else {
+            return Vec::new();
+        };
+        let destination = &self.transfer.destination;
+        suggest(&self.partner, &self.delivery.clock, destination.province_code, &destination.full_name).await
     }
 
     /// No submit: the organization is not there, or the name says too little.

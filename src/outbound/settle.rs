@@ -3,7 +3,9 @@
 use crate::partner::{Outcome, Policy};
 use crate::transfer::{Entry, Event, Facts, LastError, State};
 use jiff::Timestamp;
-use league_contract::{Answer, Blockage, Operation, PartnerStatus, Refusal, Remark, Reply, Transfer, Words};
+use league_contract::{
+    Answer, Operation, PartnerStatus, ProblemCode, Refusal, Remark, Reply, Transfer, Words,
+};
 
 /// What an outcome means.
 #[derive(Debug, Clone)]
@@ -12,8 +14,6 @@ pub struct Consequence {
     pub event: Option<Event>,
     /// What comes along.
     pub facts: Facts,
-    /// The system must be suspended.
-    pub suspend: Option<(Blockage, String)>,
     /// The partner's words for a status it reports, to be redacted.
     pub reported: Option<(PartnerStatus, Option<Words>)>,
 }
@@ -43,10 +43,10 @@ pub fn consequence(situation: Situation<'_>, outcome: &Outcome) -> Consequence {
             later(situation, *not_before, *maintenance, said(situation, remark))
         }
         Outcome::Reply(Reply::Unclear { remark }) => unclear(situation, said(situation, remark)),
-        Outcome::Reply(Reply::Blocked { why, remark }) => Consequence {
-            suspend: Some((*why, remark.code.clone())),
-            ..later(situation, None, true, said(situation, remark))
-        },
+        // The system is suspended beside this: it is not the transfer's fault.
+        Outcome::Reply(Reply::Blocked { remark, .. }) => {
+            later(situation, None, true, said(situation, remark))
+        }
         // Not sent is not the transfer's fault: an outage must not use up its attempts.
         Outcome::NotSent(text) => {
             later(situation, None, true, trouble(situation, "not_sent", "未能连接对方系统", text))
@@ -58,7 +58,7 @@ pub fn consequence(situation: Situation<'_>, outcome: &Outcome) -> Consequence {
 }
 
 fn of(event: Option<Event>, facts: Facts) -> Consequence {
-    Consequence { event, facts, suspend: None, reported: None }
+    Consequence { event, facts, reported: None }
 }
 
 fn answered(situation: Situation<'_>, answer: &Answer) -> Consequence {
@@ -121,7 +121,18 @@ fn answered(situation: Situation<'_>, answer: &Answer) -> Consequence {
 fn refused(situation: Situation<'_>, why: Refusal, remark: &Remark) -> Consequence {
     let error = Some(said(situation, remark));
     match (situation.operation, why) {
-        (Operation::Submit, Refusal::OrganizationNotFound | Refusal::InvalidData) => {
+        (Operation::Submit, Refusal::OrganizationNotFound) => {
+            // The same words whether the check or the submit finds it out.
+            let code = ProblemCode::OrgNotFound;
+            let error = error.map(|said| LastError {
+                code: code.as_str().to_owned(),
+                zh: format!("{}（{}）", code.title_zh(), said.zh),
+                en: format!("{} ({})", code.title_en(), said.en),
+                ..said
+            });
+            of(Some(Event::DataRefused), Facts { error, ..Facts::default() })
+        }
+        (Operation::Submit, Refusal::InvalidData) => {
             of(Some(Event::DataRefused), Facts { error, ..Facts::default() })
         }
         (Operation::Submit, Refusal::Conflict | Refusal::TooLate) => {
@@ -207,7 +218,7 @@ mod tests {
     use crate::retry::Schedule;
     use crate::transfer::{Following, Verdict, transition};
     use jiff::SignedDuration;
-    use league_contract::{Completion, Receipt, document};
+    use league_contract::{Blockage, Completion, Receipt, document};
     use std::time::Duration;
 
     fn transfer() -> Transfer {
@@ -287,7 +298,6 @@ mod tests {
             let meant = meaning(Operation::Submit, State::Sending, attempts, &outcome);
             assert_eq!((meant.event, meant.facts.uncounted), (Some(event), uncounted), "{outcome:?}");
             assert!(matches!(transition(Completion::Approval, State::Sending, event), Verdict::To(_)));
-            assert_eq!(meant.suspend.is_some(), matches!(outcome, Outcome::Reply(Reply::Blocked { .. })));
         }
     }
 

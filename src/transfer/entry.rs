@@ -287,6 +287,8 @@ fn record(entry: &mut Entry, event: Option<Event>, facts: &Facts, at: Timestamp,
     match event {
         Some(Event::Reported(status)) => {
             marks.submitted_at.get_or_insert(at);
+            // What went wrong on the way is over once the partner has it; the attempts keep it.
+            entry.last_error = None;
             match status {
                 PartnerStatus::Approved => reach(&mut marks.approved_at, when, Milestone::Approved),
                 PartnerStatus::CheckedIn => reach(&mut marks.checked_in_at, when, Milestone::CheckedIn),

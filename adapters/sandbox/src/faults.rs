@@ -87,14 +87,15 @@ pub enum FaultKind {
 
 impl FaultKind {
     /// Whether the gateway can't know what became of its call.
-    pub(crate) const fn leaves_doubt(self) -> bool {
+    pub(crate) const fn leaves_doubt(self, partner: Partner) -> bool {
         match self {
+            // Fujian signs no answer: what it says under this fault is right and can be read.
+            Self::WrongSignature => !matches!(partner, Partner::Fujian),
             Self::DropBefore
             | Self::DropAfter
             | Self::Status500
             | Self::Internal
             | Self::Garbage
-            | Self::WrongSignature
             | Self::Hang => true,
             Self::Maintenance
             | Self::TooMany

@@ -93,7 +93,7 @@ async fn handle<F: Face>(
 ) -> Result<Response<Body>, Cut> {
     let fault = desk::receive(shared, F::PARTNER, &call);
     let kind = fault.as_ref().and_then(|fault| fault.kind);
-    let settles = desk::settles(&call).filter(|_| !kind.is_some_and(FaultKind::leaves_doubt));
+    let settles = desk::settles(&call).filter(|_| !kind.is_some_and(|kind| kind.leaves_doubt(F::PARTNER)));
     // On its own: what a partner has begun it ends, whether or not the asker waits.
     let acting = shared.spawn(act(shared.clone(), F::PARTNER, call, fault));
     let Ok(Some(outcome)) = acting.await else { return Err(Cut) };

@@ -152,7 +152,8 @@ async fn an_unknown_organization_is_returned_before_any_submit_where_it_can_be_c
 async fn an_unknown_organization_is_returned_by_the_systems_without_a_check() {
     let test = Setup::by_hand().start().await;
     for (n, side) in SIDES.iter().enumerate().skip(1) {
-        test.submit(&document(side.system, n, side.province, "共青团并不存在大学委员会")).await;
+        let near = side.organization.replace("委员会", "总支部委员会");
+        test.submit(&document(side.system, n, side.province, &near)).await;
         test.run_until_idle().await;
         let shown = test.get(side.system).await;
         assert_eq!(shown["state"], "returned", "{shown}");
@@ -160,6 +161,8 @@ async fn an_unknown_organization_is_returned_by_the_systems_without_a_check() {
             shown["last_error"]["detail"].as_str().is_some_and(|text| text.contains("未查询到该组织")),
             "{shown}"
         );
+        assert_eq!(shown["last_error"]["code"], "org_not_found");
+        assert_eq!(shown["last_error"]["suggestions"][0]["full_name"], side.organization, "{shown}");
         let line = test.at_partner(side.system).expect("it was submitted");
         assert_eq!((line.submits, line.effective), (1, 0));
         // Mended, it goes through under the same key.

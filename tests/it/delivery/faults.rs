@@ -319,3 +319,26 @@ async fn many_with_faults_of_every_kind_end_well() {
     let report = test.finish().await;
     assert_eq!(report.transfers.iter().filter(|line| line.effective == 1).count(), 45);
 }
+
+/// A partner that loses all that it is sent is asked each time, and in the end a person is.
+#[tokio::test]
+async fn what_is_lost_again_and_again_is_handed_to_a_person() {
+    for side in &SIDES {
+        let fault = Fault { times: None, ..side.fault(FaultKind::DropBefore, 1) };
+        let config = format!("[systems.{}]\nmax_attempts = 3\n", side.system);
+        let test = Setup::by_hand().config(&config).faults(vec![fault]).start().await;
+        test.submit(&side.document("LOST", 1)).await;
+        for _ in 0..40 {
+            test.deliver().await;
+            test.app.clock.advance(SignedDuration::from_secs(60));
+        }
+        let shown = test.get("LOST").await;
+        assert_eq!((&shown["state"], &shown["attempts"]), (&json!("failed"), &json!(3)), "{shown}");
+        assert_eq!(shown["last_error"]["code"], "attempts_used_up");
+        let exchanges = test.exchanges("LOST").await;
+        let exchanges: Vec<&str> =
+            exchanges.iter().map(String::as_str).filter(|one| !one.starts_with("check")).collect();
+        assert_eq!(exchanges, ["submit:unclear", "query:answered"].repeat(3), "{}", side.system);
+        test.finish().await;
+    }
+}
