@@ -119,10 +119,7 @@ impl Driver {
 
 async fn work(delivery: &Delivery, partner: &Arc<Partner>, lease: Lease) {
     let request_id = lease.stored.entry.request_id.clone();
-    let done = match delivery.work(partner, lease) {
-        Ok(work) => work.run().await,
-        Err(error) => Err(error),
-    };
+    let done = delivery.work(partner, lease).await;
     if let Err(error) = done {
         tracing::error!(%request_id, system = %partner.system, error = %error, source = source(&error),
             "the work on a transfer could not be finished: its lease runs out, and what may have been sent is queried");

@@ -6,6 +6,6 @@ mod settle;
 mod sweep;
 
 pub use driver::Driver;
-pub use send::{Delivery, Work, WorkError};
+pub use send::{Delivery, WorkError};
 pub use settle::{Consequence, consequence};
 pub use sweep::Sweeper;

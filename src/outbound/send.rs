@@ -9,7 +9,7 @@ use crate::partner::{Exchange, Outcome, Partner, Prepared};
 use crate::seal::{SealError, Sealer};
 use crate::store::{AttemptResult, Lease, NewAttempt, Store, StoreError, Stored, Tx};
 use crate::suspension::suspend;
-use crate::transfer::{Advance, Cause, Event, Facts, LastError, Line, State, advance};
+use crate::transfer::{Advance, Cause, Event, Facts, Held, LastError, Line, State, advance};
 use jiff::SignedDuration;
 use league_contract::{
     Call, EncodeError, Operation, Organization, ProblemCode, Refusal, Reply, Transfer, WireRequest,
@@ -46,7 +46,7 @@ pub enum WorkError {
 }
 
 /// One leased transfer and the system that it goes to.
-pub struct Work {
+struct Work {
     delivery: Delivery,
     partner: Arc<Partner>,
     lease: Lease,
@@ -54,14 +54,33 @@ pub struct Work {
 }
 
 impl Delivery {
-    /// Opens a leased transfer's document for work.
+    /// Does what a leased transfer's state asks for. One whose document can't be opened is set aside for a person.
     ///
     /// # Errors
-    /// [`WorkError::Seal`].
-    pub fn work(&self, partner: &Arc<Partner>, lease: Lease) -> Result<Work, WorkError> {
-        let transfer =
-            self.sealer.open_transfer(&lease.stored.entry.request_id, &lease.stored.document_sealed)?;
-        Ok(Work { delivery: self.clone(), partner: partner.clone(), lease, transfer })
+    /// [`WorkError`]; nothing is lost, the lease runs out.
+    pub async fn work(&self, partner: &Arc<Partner>, lease: Lease) -> Result<(), WorkError> {
+        let entry = &lease.stored.entry;
+        match self.sealer.open_transfer(&entry.request_id, &lease.stored.document_sealed) {
+            Ok(transfer) => {
+                Work { delivery: self.clone(), partner: partner.clone(), lease, transfer }.run().await
+            }
+            Err(error) => self.set_aside(partner, &lease, &error).await,
+        }
+    }
+
+    async fn set_aside(&self, partner: &Partner, lease: &Lease, why: &SealError) -> Result<(), WorkError> {
+        let now = self.clock.now();
+        let request_id = &lease.stored.entry.request_id;
+        tracing::error!(%request_id, error = %why, "set aside: nothing is sent until this is mended and the transfer released");
+        let mut tx = self.store.write("set aside").await?;
+        let current = tx.leased(lease.stored.entry.id, lease.token).await?;
+        let event = (current.entry.state == State::Sending).then_some(Event::Released);
+        let facts = Facts { uncounted: event.is_some(), due_at: Some(now), ..Facts::default() };
+        let mut step = advance(partner.policy.following, &current.entry, event, facts, now);
+        step.lines.push(Line::Note { code: "set_aside", text: why.to_string() });
+        step.entry.held = Some(Held { by: "league-gateway".into(), reason: why.to_string(), at: now });
+        tx.save(&step, true, Cause::Delivery, now).await?;
+        Ok(tx.commit().await?)
     }
 }
 
@@ -70,7 +89,7 @@ impl Work {
     ///
     /// # Errors
     /// [`WorkError`]; nothing is lost, the lease runs out.
-    pub async fn run(self) -> Result<(), WorkError> {
+    async fn run(self) -> Result<(), WorkError> {
         let entry = &self.lease.stored.entry;
         let request_id = entry.request_id.clone();
         match entry.state {

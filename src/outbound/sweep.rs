@@ -41,7 +41,12 @@ impl Sweeper {
     /// # Errors
     /// [`StoreError`].
     pub async fn rescue_all(&self) -> Result<Rescued, StoreError> {
-        self.rescue(Timestamp::MAX).await
+        let rescued = self.rescue(Timestamp::MAX).await?;
+        // A transfer that a callback moved on while it was being sent has no lease, but its exchange may be open yet.
+        let mut tx = self.store.write("close abandoned exchanges").await?;
+        tx.abandon_all_attempts(self.clock.now()).await?;
+        tx.commit().await?;
+        Ok(rescued)
     }
 
     /// Takes back the leases that ended before an instant.

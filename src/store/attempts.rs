@@ -142,6 +142,18 @@ impl Tx {
         Ok(())
     }
 
+    /// Closes every exchange that is open: their daemon is gone, and so is whoever might have closed them.
+    ///
+    /// # Errors
+    /// [`StoreError`].
+    pub async fn abandon_all_attempts(&mut self, at: Timestamp) -> Result<(), StoreError> {
+        on!(self, "closing abandoned exchanges", db => sqlx::query(
+            "UPDATE attempts SET finished_at = $1, outcome = 'lost' WHERE finished_at IS NULL")
+            .bind(at.as_millisecond())
+            .execute(db))?;
+        Ok(())
+    }
+
     /// All exchanges of a transfer, in order.
     ///
     /// # Errors

@@ -3,7 +3,7 @@
 use super::row::{TransferRow, transfer_columns};
 use super::tx::{Tx, on};
 use super::{StoreError, Stored};
-use crate::transfer::{Cause, Event, Facts, Following, State, advance};
+use crate::transfer::{Cause, Event, Facts, Following, Held, State, advance};
 use jiff::Timestamp;
 use league_contract::System;
 
@@ -62,7 +62,7 @@ impl Tx {
             .fetch_all(db))?;
         let mut leases = Vec::with_capacity(rows.len());
         for row in rows {
-            let mut stored = Stored::try_from(row)?;
+            let Some(mut stored) = self.readable(row, claimant.now).await? else { continue };
             if stored.entry.state == State::Queued {
                 let step =
                     advance(following, &stored.entry, Some(Event::Claimed), Facts::default(), claimant.now);
@@ -77,6 +77,23 @@ impl Tx {
             leases.push(self.lease(stored, claimant).await?);
         }
         Ok(leases)
+    }
+
+    /// A row that can't be read is set aside for a person, so that it stops nothing but itself.
+    async fn readable(&mut self, row: TransferRow, at: Timestamp) -> Result<Option<Stored>, StoreError> {
+        let id = row.id();
+        let error = match Stored::try_from(row) {
+            Ok(stored) => return Ok(Some(stored)),
+            Err(error) => error,
+        };
+        tracing::error!(id, %error, "a damaged transfer is set aside: nothing is done about it until it is mended");
+        let held = Held { by: "league-gateway".into(), reason: error.to_string(), at };
+        on!(self, "setting a damaged transfer aside", db => sqlx::query(
+            "UPDATE transfers SET held = $2, lease_token = NULL, lease_until = NULL, leased_by = NULL WHERE id = $1")
+            .bind(id)
+            .bind(super::row::json(&held))
+            .execute(db))?;
+        Ok(None)
     }
 
     async fn lease(&mut self, mut stored: Stored, claimant: Claimant<'_>) -> Result<Lease, StoreError> {
@@ -121,7 +138,7 @@ impl Tx {
             .fetch_all(db))?;
         let mut rescued = Rescued::default();
         for row in rows {
-            let stored = Stored::try_from(row)?;
+            let Some(stored) = self.readable(row, at).await? else { continue };
             let open = self.has_open_attempt(stored.entry.id).await?;
             self.abandon_attempts(stored.entry.id, at).await?;
             let event = match (stored.entry.state == State::Sending, open) {

@@ -50,6 +50,13 @@ pub(super) struct TransferRow {
     updated_at: i64,
 }
 
+impl TransferRow {
+    /// The store's key, which is there whatever else is damaged.
+    pub(super) const fn id(&self) -> i64 {
+        self.id
+    }
+}
+
 /// A transfer as it is stored: the entry, what may be shown of the person, and the sealed document.
 #[derive(Clone)]
 pub struct Stored {

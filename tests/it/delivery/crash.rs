@@ -106,7 +106,8 @@ async fn a_lease_that_runs_out_is_taken_back_and_its_late_outcome_changes_nothin
     let test = Setup::by_hand().rules(waiting()).faults(vec![slow]).start().await;
     test.submit(&SIDES[0].document("SLOW", 1)).await;
     let lease = claim(&test, &SIDES[0]).await;
-    let work = test.app.delivery().work(test.partner("smart_league"), lease).expect("the document opens");
+    let delivery = test.app.delivery();
+    let work = delivery.work(test.partner("smart_league"), lease);
     let slow = async {
         until("the submit to arrive", || test.at_partner("SLOW").is_some()).await;
         // The exchange takes longer than the lease.
@@ -114,7 +115,7 @@ async fn a_lease_that_runs_out_is_taken_back_and_its_late_outcome_changes_nothin
         let rescued = test.app.sweeper().rescue(test.app.clock.now()).await.expect("it is taken back");
         assert_eq!(rescued.unconfirmed, 1);
     };
-    let (done, ()) = tokio::join!(work.run(), slow);
+    let (done, ()) = tokio::join!(work, slow);
     done.expect("a lost lease is no failure");
     assert_eq!(test.get("SLOW").await["state"], "unconfirmed", "the late answer is not ours to apply");
     test.run_until_idle().await;
@@ -131,10 +132,11 @@ async fn work_that_is_cut_off_in_its_exchange_is_asked_about() {
         test.cut_callbacks();
         test.submit(&side.document("CUT", 1)).await;
         let lease = claim(&test, side).await;
-        let work = test.app.delivery().work(test.partner(side.system), lease).expect("the document opens");
+        let delivery = test.app.delivery();
+        let work = delivery.work(test.partner(side.system), lease);
         // As a process that is killed, the work is dropped in the middle of its exchange.
         tokio::select! {
-            _ = work.run() => panic!("the exchange hangs"),
+            _ = work => panic!("the exchange hangs"),
             () = until("the submit to take effect", || test.at_partner("CUT").is_some_and(|line| line.effective == 1)) => {}
         }
         let test = test.restart("").await;
@@ -173,5 +175,54 @@ async fn a_second_daemon_on_the_same_file_is_refused() {
     let test = Setup::daemon().start().await;
     let refused = test.app.start(None).await.err().expect("it is refused").to_string();
     assert!(refused.contains("another daemon runs on"), "{refused}");
+    test.finish().await;
+}
+
+/// A callback moves a transfer on while its submit is under way, and then the daemon dies: nothing is left open.
+#[tokio::test]
+async fn an_exchange_whose_transfer_moved_on_is_closed_at_the_next_start() {
+    let side = &SIDES[0];
+    let test = Setup::by_hand().rules(waiting()).faults(vec![side.fault(FaultKind::Hang, 1)]).start().await;
+    test.submit(&side.document("MOVED", 1)).await;
+    let lease = claim(&test, side).await;
+    let delivery = test.app.delivery();
+    let work = delivery.work(test.partner(side.system), lease);
+    tokio::select! {
+        _ = work => panic!("the exchange hangs"),
+        () = async {
+            until("the submit to take effect", || test.at_partner("MOVED").is_some_and(|line| line.effective == 1)).await;
+            assert!(test.sandbox.advance("MOVED", &side.completes).await);
+        } => {}
+    }
+    assert_eq!(test.get("MOVED").await["state"], "completed");
+    let test = test.restart("").await;
+    test.app.sweeper().rescue_all().await.expect("it starts");
+    assert_eq!(test.get("MOVED").await["state"], "completed");
+    assert_eq!(test.exchanges("MOVED").await.last().map(String::as_str), Some("submit:lost"));
+    test.finish().await;
+}
+
+/// A key that is gone from the configuration stops one transfer's delivery, loudly, and loses nothing.
+#[tokio::test]
+async fn a_document_that_cannot_be_opened_is_set_aside() {
+    let side = &SIDES[0];
+    let test = Setup::by_hand().start().await;
+    test.submit(&side.document("SEALED", 1)).await;
+    let mut connection = test.connection().await;
+    sqlx::query("UPDATE transfers SET document_sealed = x'016b00' WHERE request_id = 'SEALED'")
+        .execute(&mut connection)
+        .await
+        .expect("damaged");
+    test.submit(&side.document("SOUND", 2)).await;
+    test.run_until_idle().await;
+    let shown = test.get("SEALED").await;
+    assert_eq!(
+        (&shown["state"], &shown["attempts"]),
+        (&serde_json::json!("queued"), &serde_json::json!(0)),
+        "{shown}"
+    );
+    assert!(shown["held"]["reason"].as_str().is_some_and(|reason| reason.contains("document")), "{shown}");
+    assert_eq!(test.get("SOUND").await["state"], "completed");
+    assert!(test.at_partner("SEALED").is_none(), "nothing was sent");
     test.finish().await;
 }

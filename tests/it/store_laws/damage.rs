@@ -1,7 +1,7 @@
 //! Rows that the gateway can't have written.
 
 use super::backend::Bench;
-use super::samples::{NATIONAL, answered, at, sample, submit};
+use super::samples::{FOLLOWING, NATIONAL, answered, at, sample, submit};
 use league_gateway::store::{CallbackVerdict, NewCallback, StoreError};
 use std::fmt::Debug;
 
@@ -120,4 +120,22 @@ pub(super) async fn a_damaged_value_is_not_repeated(bench: Bench) {
         bench.execute(&format!("UPDATE transfers SET {column} = {sound} WHERE id = {id}")).await;
     }
     bench.stored(id).await;
+}
+
+pub(super) async fn a_damaged_transfer_stops_nothing_but_itself(bench: Bench) {
+    let bad = bench.put(&sample(1)).await;
+    let good = bench.put(&sample(2)).await;
+    bench.execute(&format!("UPDATE transfers SET milestones = 'no JSON' WHERE id = {bad}")).await;
+    let leases = bench.claim(10, 5).await;
+    assert_eq!(leases.iter().map(|lease| lease.stored.entry.id).collect::<Vec<_>>(), [good]);
+    assert!(bench.claim(10, 6).await.is_empty(), "set aside, not met again");
+    // Likewise where it was leased when its daemon died.
+    bench.execute(&format!("UPDATE transfers SET warnings = '{{' WHERE id = {good}")).await;
+    let other = bench.put(&sample(3)).await;
+    bench.claim(10, 7).await;
+    bench.write(async |tx| tx.rescue(&NATIONAL, FOLLOWING, at(1000), at(1000)).await).await;
+    assert_eq!(bench.stored(other).await.lease_token, None);
+    bench.execute(&format!("UPDATE transfers SET milestones = '{{}}' WHERE id = {bad}")).await;
+    let held = bench.stored(bad).await.entry.held.expect("held");
+    assert!(held.reason.starts_with("table transfers, column milestones, row "), "{}", held.reason);
 }

@@ -95,7 +95,8 @@ macro_rules! every_law_on {
             damage:
                 a_damaged_transfer_names_table_column_and_row
                 a_damaged_row_beside_a_transfer_is_named
-                a_damaged_value_is_not_repeated;
+                a_damaged_value_is_not_repeated
+                a_damaged_transfer_stops_nothing_but_itself;
             crash:
                 a_crash_at_any_commit_leaves_work_to_go_on_with;
         }
