@@ -116,6 +116,8 @@ impl App {
             partners: partners.clone(),
             clock: clock.clone(),
             bell: bell.clone(),
+            // A run that was killed may have left clear text in the log.
+            log_dirty: Arc::new(AtomicBool::new(true)),
         };
         Ok(Self {
             store,

@@ -6,7 +6,7 @@ use crate::organization::normalize;
 use crate::partner::Partners;
 use crate::routing::Routes;
 use crate::seal::Sealer;
-use crate::store::{NewTransfer, Shown, Store, StoreError, Stored, Tx};
+use crate::store::{IntakeRow, NewTransfer, Shown, Store, StoreError, Stored, Tx};
 use crate::transfer::{
     Cause, Entry, Event, Facts, Line, Milestone, Milestones, State, Verdict, Withdrawal, advance,
 };
@@ -14,6 +14,7 @@ use league_contract::document::{self, Rules, unknown_province};
 use league_contract::{Problem, ProblemCode, RequestId, System, Transfer, text};
 use serde_json::Value;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 
 /// Everything that taking a transfer in needs. Cheap to clone.
 #[derive(Clone)]
@@ -30,6 +31,8 @@ pub struct Intake {
     pub clock: Clock,
     /// Rung when something came in.
     pub bell: Bell,
+    /// Whether the database's log may hold clear text of rows that were taken from the intake table.
+    pub log_dirty: Arc<AtomicBool>,
 }
 
 /// What became of a document.
@@ -256,37 +259,18 @@ impl Intake {
         })?;
         let mut tx = self.store.write("withdraw").await?;
         let known = known(tx.transfer(request_id).await?, request_id)?;
-        let mut entry = known.entry.clone();
+        let entry = known.entry.clone();
         let stored = match entry.state {
             State::Withdrawn => return Ok(known),
+            // A submit may have arrived after all: it is asked about before this is called withdrawn.
+            State::Queued if tx.may_have_arrived(entry.id).await? => {
+                self.wish(&mut tx, known, &reason).await?
+            }
             State::Queued | State::Returned => {
                 self.occur(&mut tx, entry, Event::WithdrawnHere, "撤回", "withdrawn").await?
             }
             State::Sending | State::Unconfirmed | State::Submitted | State::AwaitingCheckIn => {
-                let partner = self.partners.get(&entry.system);
-                if partner.is_none_or(|partner| !partner.adapter.capabilities().withdraw)
-                    || entry.withdrawal.is_some()
-                {
-                    return if entry.withdrawal.is_some() {
-                        Ok(known)
-                    } else {
-                        Err(not_allowed(&entry, "撤回", "withdrawn"))
-                    };
-                }
-                let now = self.clock.now();
-                // The reason is kept readable and goes into the partner's file: it names nobody.
-                let transfer = self.sealer.open_transfer(request_id, &known.document_sealed)?;
-                entry.withdrawal = Some(Withdrawal { reason: transfer.redact(&reason), at: now });
-                // In `sending` the outcome of the submit comes first; elsewhere the partner is asked at once.
-                entry.due_at = if entry.state == State::Sending { None } else { Some(now) };
-                entry.updated_at = now;
-                let note = Line::Note {
-                    code: "withdrawal_requested",
-                    text: "上游请求撤回 (upstream asks for it back)".into(),
-                };
-                let step = crate::transfer::Advance { entry, lines: vec![note], verdict: Verdict::Stays };
-                tx.save(&step, false, Cause::Upstream, now).await?;
-                Stored { entry: step.entry, ..known }
+                self.wish(&mut tx, known, &reason).await?
             }
             State::Completed | State::Rejected | State::Overdue | State::Failed => {
                 return Err(not_allowed(&entry, "撤回", "withdrawn"));
@@ -295,6 +279,30 @@ impl Intake {
         tx.commit().await?;
         self.bell.ring();
         Ok(stored)
+    }
+
+    /// Notes that upstream wants a transfer back that a partner may have: delivery asks the partner.
+    async fn wish(&self, tx: &mut Tx, known: Stored, reason: &str) -> Result<Stored, IntakeError> {
+        if known.entry.withdrawal.is_some() {
+            return Ok(known);
+        }
+        let mut entry = known.entry.clone();
+        let partner = self.partners.get(&entry.system);
+        if partner.is_none_or(|partner| !partner.adapter.capabilities().withdraw) {
+            return Err(not_allowed(&entry, "撤回", "withdrawn"));
+        }
+        let now = self.clock.now();
+        // The reason is kept readable and goes into the partner's file: it names nobody.
+        let transfer = self.sealer.open_transfer(&entry.request_id, &known.document_sealed)?;
+        entry.withdrawal = Some(Withdrawal { reason: transfer.redact(reason), at: now });
+        // In `sending` the outcome of the submit comes first; elsewhere the partner is asked at once.
+        entry.due_at = if entry.state == State::Sending { None } else { Some(now) };
+        entry.updated_at = now;
+        let text = "上游请求撤回 (upstream asks for it back)".to_owned();
+        let note = Line::Note { code: "withdrawal_requested", text };
+        let step = crate::transfer::Advance { entry, lines: vec![note], verdict: Verdict::Stays };
+        tx.save(&step, false, Cause::Upstream, now).await?;
+        Ok(Stored { entry: step.entry, ..known })
     }
 
     async fn occur(
@@ -323,15 +331,17 @@ impl Intake {
     pub async fn drain_table(&self, limit: u32) -> Result<u32, IntakeError> {
         // A look costs nothing; the write lock is taken only when there is something to take.
         if self.store.read("intake").await?.intake(1).await?.is_empty() {
+            self.empty_log().await?;
             return Ok(0);
         }
         let mut tx = self.store.write("intake").await?;
         let rows = tx.intake(limit).await?;
         let count = u32::try_from(rows.len()).unwrap_or(u32::MAX);
         for row in rows {
-            let value = parse(&row.payload).and_then(|value| {
-                let same = value.get("request_id").and_then(Value::as_str) == Some(row.request_id.as_str());
-                same.then_some(value).ok_or_else(|| {
+            let value = std::str::from_utf8(&row.request_id).map_err(|_| vec![not_utf8()]);
+            let value = value.and_then(|_| parse(&row.payload)).and_then(|value| {
+                let key = value.get("request_id").and_then(Value::as_str).map(str::as_bytes);
+                (key == Some(&row.request_id)).then_some(value).ok_or_else(|| {
                     vec![Problem::at(
                         ProblemCode::FieldInvalid,
                         "request_id",
@@ -348,8 +358,7 @@ impl Intake {
                 Ok(_) => tx.intake_taken(row.id).await?,
                 Err(IntakeError::Refused(problems)) => {
                     tracing::warn!(intake_row = row.id, problems = %codes(&problems), "intake row refused");
-                    let sealed =
-                        self.sealer.seal("intake_refused", &row.id.to_string(), row.payload.as_bytes())?;
+                    let sealed = self.seal_refused(&row)?;
                     let problems = serde_json::to_string(&problems).unwrap_or_default();
                     tx.intake_refused(&row, &problems, &sealed, self.clock.now()).await?;
                 }
@@ -357,20 +366,38 @@ impl Intake {
             }
         }
         tx.commit().await?;
+        self.log_dirty.store(true, Ordering::Relaxed);
         self.bell.ring();
         if count < limit {
-            // The payloads were clear text, and nothing is left of them in the table.
-            self.store.empty_log().await?;
+            self.empty_log().await?;
         }
         Ok(count)
     }
+
+    /// What upstream wrote, sealed. A key that is none may be anything: it is sealed too, on a line before the payload.
+    fn seal_refused(&self, row: &IntakeRow) -> Result<Vec<u8>, crate::seal::SealError> {
+        let clear = match row.key() {
+            Some(_) => row.payload.clone(),
+            None => [row.request_id.as_slice(), row.payload.as_slice()].join(&b'\n'),
+        };
+        self.sealer.seal("intake_refused", &row.id.to_string(), &clear)
+    }
+
+    /// The payloads were clear text, and nothing is left of them in the table: now in the database's log neither.
+    async fn empty_log(&self) -> Result<(), StoreError> {
+        if self.log_dirty.load(Ordering::Relaxed) && self.store.empty_log().await? {
+            self.log_dirty.store(false, Ordering::Relaxed);
+        }
+        Ok(())
+    }
 }
 
-/// Reads JSON text as a document.
+/// Reads JSON as a document.
 ///
 /// # Errors
 /// One `malformed` problem with line and column, without the text.
-pub fn parse(text: &str) -> Result<Value, Vec<Problem>> {
+pub fn parse(bytes: impl AsRef<[u8]>) -> Result<Value, Vec<Problem>> {
+    let text = std::str::from_utf8(bytes.as_ref()).map_err(|_| vec![not_utf8()])?;
     serde_json::from_str(text).map_err(|error| {
         let (line, column) = (error.line(), error.column());
         vec![Problem::new(
@@ -379,6 +406,10 @@ pub fn parse(text: &str) -> Result<Value, Vec<Problem>> {
             format!("not valid JSON (line {line}, column {column})"),
         )]
     })
+}
+
+fn not_utf8() -> Problem {
+    Problem::new(ProblemCode::Malformed, "不是 UTF-8 文本", "the text is not UTF-8")
 }
 
 /// The codes of problems, for a log line.

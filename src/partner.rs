@@ -66,6 +66,8 @@ pub struct Exchange {
     pub started_at: Timestamp,
     /// When its outcome was known.
     pub finished_at: Timestamp,
+    /// The request, as it went out.
+    pub request: WireRequest,
     /// The answer, if one came.
     pub response: Option<WireResponse>,
     /// What came of it.
@@ -140,7 +142,7 @@ impl Partner {
     /// Sends what was prepared, and reads the answer.
     pub async fn send(&self, prepared: Prepared, clock: &Clock) -> Exchange {
         let Prepared { call, context, request } = prepared;
-        let sent = self.transport.send(request).await;
+        let sent = self.transport.send(request.clone()).await;
         let finished_at = clock.now();
         let (response, outcome) = match sent {
             Ok(response) => {
@@ -156,7 +158,7 @@ impl Partner {
         metrics::counter!("league_gateway_exchanges_total", "system" => self.system.to_string(),
             "operation" => operation.as_str(), "outcome" => outcome.word())
         .increment(1);
-        Exchange { operation, started_at: context.now, finished_at, response, outcome }
+        Exchange { operation, started_at: context.now, finished_at, request, response, outcome }
     }
 
     /// Makes a call that changes nothing.

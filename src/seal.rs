@@ -29,6 +29,9 @@ pub enum SealError {
         /// What is wrong.
         problem: &'static str,
     },
+    /// The key of the blind index is not base64 of 32 bytes.
+    #[error("the key of the blind index: {0}")]
+    BadIndexKey(&'static str),
     /// The value was sealed with a key that is not configured.
     #[error("sealed with the key `{0}`, which is not among privacy.keys: put it back behind the first")]
     UnknownKey(String),
@@ -54,6 +57,25 @@ fn parse_key(text: &str) -> Result<(String, Zeroizing<[u8; 32]>), &'static str> 
     Ok((id.to_owned(), Zeroizing::new(key)))
 }
 
+/// The key of the blind index: base64 of 32 bytes.
+fn parse_index_key(text: &str) -> Result<Zeroizing<[u8; 32]>, &'static str> {
+    let bytes = Zeroizing::new(STANDARD.decode(text.trim()).map_err(|_| "it is not base64")?);
+    let key: [u8; 32] = bytes.as_slice().try_into().map_err(|_| "it has not 32 bytes")?;
+    Ok(Zeroizing::new(key))
+}
+
+/// What is wrong with a key that seals, if anything.
+#[must_use]
+pub fn key_problem(text: &str) -> Option<&'static str> {
+    parse_key(text).err()
+}
+
+/// What is wrong with a key of the blind index, if anything.
+#[must_use]
+pub fn index_key_problem(text: &str) -> Option<&'static str> {
+    parse_index_key(text).err()
+}
+
 impl Sealer {
     /// Takes the keys, the first of which seals, and the key of the blind index (base64 of 32 bytes).
     ///
@@ -71,11 +93,8 @@ impl Sealer {
         if parsed.is_empty() {
             return Err(SealError::BadKey { position: 1, problem: "there is no key" });
         }
-        let bad = |problem| SealError::BadKey { position: 0, problem };
-        let index = STANDARD.decode(index_key.trim()).map_err(|_| bad("privacy.index_key is not base64"))?;
-        let index_key: [u8; 32] =
-            index.as_slice().try_into().map_err(|_| bad("privacy.index_key has not 32 bytes"))?;
-        Ok(Self { keys: parsed, index_key: Zeroizing::new(index_key) })
+        let index_key = parse_index_key(index_key).map_err(SealError::BadIndexKey)?;
+        Ok(Self { keys: parsed, index_key })
     }
 
     /// Seals bytes with the first key; `context` says what they are and where they belong.
@@ -244,7 +263,9 @@ pub(crate) mod tests {
     #[test]
     fn bad_keys_are_named_and_not_shown() {
         for bad in ["nokey", "a:%%%", "a:AAAA", ":AAAA"] {
-            let error = Sealer::new(&[Zeroizing::new(bad.to_owned())], "x").expect_err("refused").to_string();
+            let error = Sealer::new(&[Zeroizing::new(bad.to_owned())], &STANDARD.encode([9u8; 32]))
+                .expect_err("refused")
+                .to_string();
             assert!(error.starts_with("privacy key 1: "), "{error}");
             assert!(!error.contains("AAAA"), "{error}");
         }

@@ -2,6 +2,7 @@
 //! have arrived.
 
 use futures_util::StreamExt as _;
+use jiff::SignedDuration;
 use league_contract::{MAX_BODY_BYTES, Method, WireRequest, WireResponse};
 use std::path::PathBuf;
 use std::time::Duration;
@@ -83,6 +84,12 @@ impl Transport {
             problem: chain(&error),
         })?;
         Ok(Self { client, origin: endpoint.origin.clone(), timeout: endpoint.timeout })
+    }
+
+    /// The longest that one exchange takes.
+    #[must_use]
+    pub fn longest(&self) -> SignedDuration {
+        SignedDuration::try_from(self.timeout).unwrap_or(SignedDuration::MAX)
     }
 
     /// Sends a request and reads the whole answer, up to [`MAX_BODY_BYTES`].

@@ -4,7 +4,7 @@ use crate::seal::{SealError, Sealer};
 use crate::store::{CallbackVerdict, NewCallback, StoreError, Stored, Tx};
 use crate::transfer::{Cause, Event, Facts, Following, LastError, Verdict, advance};
 use jiff::Timestamp;
-use league_contract::{EventKind, PartnerStatus, StatusEvent, System, Words};
+use league_contract::{EventKind, PartnerStatus, StatusEvent, System, UnreadableChange, Words};
 
 /// Why an event could not be stored.
 #[derive(Debug, thiserror::Error)]
@@ -58,8 +58,7 @@ pub(super) async fn keep(
         .await?;
         verdict
     };
-    metrics::counter!("league_gateway_events_total", "system" => system.to_string(), "verdict" => verdict.as_str())
-        .increment(1);
+    count(system, verdict);
     if verdict == CallbackVerdict::Conflict {
         tracing::error!(request_id = %event.request_id, %system, event = word(event.kind),
             "an event contradicts the transfer's state: it is kept, nothing was changed, somebody must look");
@@ -67,6 +66,44 @@ pub(super) async fn keep(
         tracing::info!(request_id = %event.request_id, %system, event = word(event.kind), verdict = verdict.as_str(), "status event");
     }
     Ok(verdict)
+}
+
+/// Keeps a change that can't be read, with the page that it stood in, in the caller's transaction. It is about no
+/// transfer that we could name: `?` is no request id.
+pub(super) async fn set_aside(
+    tx: &mut Tx,
+    sealer: &Sealer,
+    arrival: Arrival<'_>,
+    change: &UnreadableChange,
+) -> Result<CallbackVerdict, InboundError> {
+    let Arrival { system, at, raw, .. } = arrival;
+    let UnreadableChange { sequence, problem } = change;
+    let event_id = format!("unreadable-{sequence}");
+    if tx.repeat_callback(system, &event_id).await? {
+        count(system, CallbackVerdict::Duplicate);
+        return Ok(CallbackVerdict::Duplicate);
+    }
+    let clear = serde_json::to_vec(change).map_err(|_| SealError::Damaged("event"))?;
+    tx.insert_callback(&NewCallback {
+        system,
+        event_id: &event_id,
+        request_id: "?",
+        event: "unreadable",
+        verdict: CallbackVerdict::Refused,
+        received_at: at,
+        event_sealed: &sealer.seal("event", &event_id, &clear)?,
+        raw_sealed: &sealer.seal("raw_event", &event_id, raw)?,
+    })
+    .await?;
+    count(system, CallbackVerdict::Refused);
+    tracing::error!(%system, sequence, problem,
+        "a change of the feed can't be read: it is kept, the feed goes on without it, somebody must look");
+    Ok(CallbackVerdict::Refused)
+}
+
+fn count(system: &System, verdict: CallbackVerdict) {
+    metrics::counter!("league_gateway_events_total", "system" => system.to_string(), "verdict" => verdict.as_str())
+        .increment(1);
 }
 
 /// Applies the events that came before their transfer did.

@@ -1,5 +1,6 @@
 //! When two spellings are one name. For matching only: what is sent is never a normalized form.
 
+use league_contract::text::invisible;
 use unicode_normalization::UnicodeNormalization as _;
 
 /// The key that two spellings of one name share: width, brackets, spaces and invisible characters are levelled, and
@@ -19,10 +20,6 @@ pub fn key(full_name: &str) -> String {
 #[must_use]
 pub fn is_blank(full_name: &str) -> bool {
     full_name.nfkc().all(|c| c.is_whitespace() || invisible(c))
-}
-
-fn invisible(c: char) -> bool {
-    matches!(c, '\u{200B}'..='\u{200F}' | '\u{2060}'..='\u{2064}' | '\u{FEFF}' | '\u{00AD}' | '\u{180E}' | '\u{3164}' | '\u{FE00}'..='\u{FE0F}')
 }
 
 fn bracket(c: char) -> char {

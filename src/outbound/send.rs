@@ -9,7 +9,7 @@ use crate::partner::{Exchange, Outcome, Partner, Prepared};
 use crate::seal::{SealError, Sealer};
 use crate::store::{AttemptResult, Lease, NewAttempt, Store, StoreError, Stored, Tx};
 use crate::suspension::suspend;
-use crate::transfer::{Advance, Cause, Event, Facts, Held, LastError, Line, State, advance};
+use crate::transfer::{Advance, Cause, Event, Facts, LastError, State, Verdict, advance};
 use jiff::SignedDuration;
 use league_contract::{
     Call, EncodeError, Operation, Organization, ProblemCode, Refusal, Reply, Transfer, WireRequest,
@@ -54,7 +54,7 @@ struct Work {
 }
 
 impl Delivery {
-    /// Does what a leased transfer's state asks for. One whose document can't be opened is set aside for a person.
+    /// Does what a leased transfer's state asks for. One whose document can't be opened is put off.
     ///
     /// # Errors
     /// [`WorkError`]; nothing is lost, the lease runs out.
@@ -64,23 +64,44 @@ impl Delivery {
             Ok(transfer) => {
                 Work { delivery: self.clone(), partner: partner.clone(), lease, transfer }.run().await
             }
-            Err(error) => self.set_aside(partner, &lease, &error).await,
+            Err(error) => self.put_off(partner, &lease, &error).await,
         }
     }
 
-    async fn set_aside(&self, partner: &Partner, lease: &Lease, why: &SealError) -> Result<(), WorkError> {
+    /// Puts it back for later, with the reason: it mends itself once the key is back in the configuration.
+    async fn put_off(&self, partner: &Partner, lease: &Lease, why: &SealError) -> Result<(), WorkError> {
         let now = self.clock.now();
-        let request_id = &lease.stored.entry.request_id;
-        tracing::error!(%request_id, error = %why, "set aside: nothing is sent until this is mended and the transfer released");
-        let mut tx = self.store.write("set aside").await?;
+        let entry = &lease.stored.entry;
+        tracing::error!(request_id = %entry.request_id, error = %why, "a document can't be opened: it is tried again later");
+        let sending = entry.state == State::Sending;
+        let text = why.to_string();
+        let zh = format!("无法打开已加密的申请内容：{text}");
+        let facts = Facts {
+            uncounted: sending,
+            fruitless: true,
+            due_at: Some(partner.policy.schedule.next(entry.tries.saturating_add(1), now, None)),
+            error: Some(LastError { code: "sealed".into(), zh, en: text, at: now, suggestions: vec![] }),
+            ..Facts::default()
+        };
+        self.change(partner, lease, sending.then_some(Event::Released), facts).await
+    }
+
+    /// Settles a lease without an exchange.
+    async fn change(
+        &self,
+        partner: &Partner,
+        lease: &Lease,
+        event: Option<Event>,
+        facts: Facts,
+    ) -> Result<(), WorkError> {
+        let now = self.clock.now();
+        let mut tx = self.store.write("settle without an exchange").await?;
         let current = tx.leased(lease.stored.entry.id, lease.token).await?;
-        let event = (current.entry.state == State::Sending).then_some(Event::Released);
-        let facts = Facts { uncounted: event.is_some(), due_at: Some(now), ..Facts::default() };
-        let mut step = advance(partner.policy.following, &current.entry, event, facts, now);
-        step.lines.push(Line::Note { code: "set_aside", text: why.to_string() });
-        step.entry.held = Some(Held { by: "league-gateway".into(), reason: why.to_string(), at: now });
+        let step = advance(partner.policy.following, &current.entry, event, facts, now);
         tx.save(&step, true, Cause::Delivery, now).await?;
-        Ok(tx.commit().await?)
+        tx.commit().await?;
+        self.bell.ring();
+        Ok(())
     }
 }
 
@@ -116,6 +137,10 @@ impl Work {
     /// Checks the organization, fixes the name that is sent, and submits.
     async fn deliver(mut self) -> Result<(), WorkError> {
         let partner = self.partner.clone();
+        if self.lease.stored.entry.withdrawal.is_some() {
+            // Taken back while it was queued, after a submit that may have arrived: ask before it is called withdrawn.
+            return self.ask_first().await;
+        }
         if self.lease.stored.entry.attempts > partner.policy.max_attempts {
             // Counted at the claim, so that one whose sends get lost, or end the process, runs out too.
             return self.attempts_used_up().await;
@@ -152,6 +177,10 @@ impl Work {
             Ok(prepared) => prepared,
             Err(error) => return self.inexpressible(error).await,
         };
+        let left = self.lease.until.duration_since(self.delivery.clock.now());
+        if left < self.partner.transport.longest().saturating_mul(4) {
+            return self.release().await;
+        }
         let attempt = self.open(&prepared).await?;
         let partner = self.partner.clone();
         let exchange = partner.send(prepared, &self.delivery.clock).await;
@@ -238,7 +267,17 @@ impl Work {
             error.suggestions = suggestions;
         }
         let cause = if exchange.operation == Operation::Submit { Cause::Delivery } else { Cause::Query };
-        let step = advance(self.partner.policy.following, &current.entry, event, facts, now);
+        let mut step = advance(self.partner.policy.following, &current.entry, event, facts, now);
+        if matches!(exchange.outcome, Outcome::NotSent(_)) && !tx.may_have_arrived(current.entry.id).await? {
+            // No partner has seen this content yet: the organization is checked again next time.
+            step.entry.sent_name = None;
+        }
+        if step.verdict == Verdict::Conflict && !step.lines.is_empty() {
+            metrics::counter!("league_gateway_events_total", "system" => self.partner.system.to_string(), "verdict" => "conflict")
+                .increment(1);
+            tracing::error!(request_id = %current.entry.request_id, system = %self.partner.system, operation = %exchange.operation,
+                "an answer contradicts the transfer's state: nothing was changed, somebody must look");
+        }
         Ok(tx.save(&step, true, cause, now).await?)
     }
 
@@ -281,15 +320,29 @@ impl Work {
             return self.end(Event::DataRefused, error).await;
         }
         // A withdrawal that can't be said is given up; the transfer goes on.
-        let mut tx = self.delivery.store.write("settle").await?;
-        let current = tx.leased(self.lease.stored.entry.id, self.lease.token).await?;
-        let facts =
-            Facts { error: Some(error), withdrawal_refused: true, fruitless: true, ..Facts::default() };
-        let mut step = advance(self.partner.policy.following, &current.entry, None, facts, at);
-        step.entry.due_at =
-            Some(at.saturating_add(self.partner.policy.following.reconcile_after).unwrap_or(at));
-        tx.save(&step, true, Cause::Delivery, at).await?;
-        Ok(tx.commit().await?)
+        let facts = Facts {
+            error: Some(error),
+            withdrawal_refused: true,
+            fruitless: true,
+            due_at: Some(at),
+            ..Facts::default()
+        };
+        self.delivery.change(&self.partner, &self.lease, None, facts).await
+    }
+
+    /// Nothing is sent; a query decides.
+    async fn ask_first(self) -> Result<(), WorkError> {
+        let due_at = Some(self.delivery.clock.now());
+        let facts = Facts { uncounted: true, due_at, ..Facts::default() };
+        self.delivery.change(&self.partner, &self.lease, Some(Event::Lost), facts).await
+    }
+
+    /// The lease has too little time left for an exchange: nothing is sent, and it is claimed anew.
+    async fn release(self) -> Result<(), WorkError> {
+        let sending = self.lease.stored.entry.state == State::Sending;
+        let due_at = Some(self.delivery.clock.now());
+        let facts = Facts { uncounted: sending, due_at, ..Facts::default() };
+        self.delivery.change(&self.partner, &self.lease, sending.then_some(Event::Released), facts).await
     }
 
     /// It was tried often enough: a person decides.
@@ -298,7 +351,7 @@ impl Work {
         let error = LastError {
             code: "attempts_used_up".into(),
             zh: format!("已尝试 {attempts} 次仍未送达，请人工处理"),
-            en: format!("tried {attempts} times without success: find out why, then retry or close"),
+            en: format!("tried {attempts} times without success: somebody must find out why"),
             at: self.delivery.clock.now(),
             suggestions: vec![],
         };
@@ -310,7 +363,7 @@ impl Work {
         let error = LastError {
             code: "no_query".into(),
             zh: "发送结果未知，且对方系统不支持查询，请人工核实后处理".into(),
-            en: "the outcome is unknown and this system can't be queried: find out by other means, then retry or close".into(),
+            en: "the outcome is unknown and this system can't be queried: find out by other means".into(),
             at: self.delivery.clock.now(),
             suggestions: vec![],
         };
@@ -318,25 +371,18 @@ impl Work {
     }
 
     async fn end(self, event: Event, error: LastError) -> Result<(), WorkError> {
-        let now = self.delivery.clock.now();
-        let mut tx = self.delivery.store.write("settle").await?;
-        let current = tx.leased(self.lease.stored.entry.id, self.lease.token).await?;
-        let code = error.code.clone();
+        let entry = &self.lease.stored.entry;
+        tracing::info!(request_id = %entry.request_id, system = %self.partner.system, code = error.code, "settled without a submit");
         // Nothing went out this time.
-        let uncounted = current.entry.state == State::Sending;
+        let uncounted = entry.state == State::Sending;
         let facts = Facts { error: Some(error), uncounted, ..Facts::default() };
-        let mut step = advance(self.partner.policy.following, &current.entry, Some(event), facts, now);
-        step.lines.insert(0, Line::Note { code: "not_sent", text: code.clone() });
-        tx.save(&step, true, Cause::Delivery, now).await?;
-        tx.commit().await?;
-        self.delivery.bell.ring();
-        tracing::info!(request_id = %current.entry.request_id, system = %self.partner.system, code, "settled without a submit");
-        Ok(())
+        self.delivery.change(&self.partner, &self.lease, Some(event), facts).await
     }
 
     /// Keeps an exchange that only asked something.
     async fn record(&self, exchange: &Exchange) -> Result<(), WorkError> {
         let result = self.attempt_result(exchange)?;
+        let request = self.seal_request(&exchange.request)?;
         let mut tx = self.delivery.store.write("record exchange").await?;
         let attempt = tx
             .open_attempt(&NewAttempt {
@@ -345,7 +391,7 @@ impl Work {
                 operation: exchange.operation,
                 worker: &self.delivery.worker,
                 started_at: exchange.started_at,
-                request_sealed: &[],
+                request_sealed: &request,
             })
             .await?;
         tx.close_attempt(attempt, &result).await?;

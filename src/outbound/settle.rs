@@ -86,6 +86,10 @@ fn answered(situation: Situation<'_>, answer: &Answer) -> Consequence {
             let reported = Some((record.status, record.reason.clone()));
             Consequence { reported, ..of(Some(Event::Reported(record.status)), facts) }
         }
+        // There is nothing to take back, and nothing to come: that is what was wished for.
+        Answer::NotReceived if situation.operation == Operation::Withdraw => {
+            of(Some(Event::Reported(PartnerStatus::Withdrawn)), Facts::default())
+        }
         Answer::NotReceived => match situation.entry.state {
             State::Unconfirmed => {
                 // Once it is sent again at once; a system that keeps losing what it is sent gets the schedule.
@@ -104,8 +108,14 @@ fn answered(situation: Situation<'_>, answer: &Answer) -> Consequence {
             | State::Overdue
             | State::Withdrawn
             | State::Failed => {
-                let facts =
-                    Facts { fruitless: true, due_at: Some(again(situation, None)), ..Facts::default() };
+                let error = trouble(
+                    situation,
+                    "not_received",
+                    "对方系统查无此申请，此前却已受理",
+                    "it took this transfer, and now has no such request",
+                );
+                let due_at = Some(again(situation, None));
+                let facts = Facts { error: Some(error), fruitless: true, due_at, ..Facts::default() };
                 of(Some(Event::NotReceived), facts)
             }
         },
@@ -138,13 +148,15 @@ fn refused(situation: Situation<'_>, why: Refusal, remark: &Remark) -> Consequen
         (Operation::Submit, Refusal::Conflict | Refusal::TooLate) => {
             of(Some(Event::GivenUp), Facts { error, ..Facts::default() })
         }
-        (Operation::Withdraw, Refusal::TooLate) => {
+        (
+            Operation::Withdraw,
+            Refusal::TooLate | Refusal::InvalidData | Refusal::Conflict | Refusal::OrganizationNotFound,
+        ) => {
             // The current status stands: ask which it is.
             of(None, Facts { withdrawal_refused: true, due_at: Some(situation.now), ..Facts::default() })
         }
         (
-            Operation::Withdraw
-            | Operation::Query
+            Operation::Query
             | Operation::CheckOrganization
             | Operation::SearchOrganizations
             | Operation::ListChanges,

@@ -66,10 +66,11 @@ impl Sweeper {
                 all.unconfirmed += rescued.unconfirmed;
                 all.freed += rescued.freed;
             }
+            // Also without a rescue: a damaged row may have been set aside.
+            tx.commit().await?;
             if all == before {
                 break;
             }
-            tx.commit().await?;
         }
         if all != Rescued::default() {
             tracing::warn!(

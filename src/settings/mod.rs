@@ -189,18 +189,21 @@ fn read(reader: &mut Reader, registrations: &[Registration]) -> Result<Settings,
     let worker_id = reader.optional("delivery.worker_id").unwrap_or_else(default_worker);
     let privacy_keys = reader.secrets("privacy", "keys", "key_files");
     let index_key = reader.secret("privacy", "index_key", "index_key_file");
-    if let (Some(keys), Some(index)) = (&privacy_keys, &index_key)
-        && let Err(error) = crate::seal::Sealer::new(keys, index)
-    {
-        reader.report("privacy.keys", &error.to_string());
+    for (at, key) in privacy_keys.iter().flatten().enumerate() {
+        if let Some(problem) = crate::seal::key_problem(key) {
+            reader.report("privacy.keys", &format!("key {}: {problem}", at + 1));
+        }
+    }
+    if let Some(problem) = index_key.as_ref().and_then(|key| crate::seal::index_key_problem(key)) {
+        reader.report("privacy.index_key", problem);
     }
     reader.duration("privacy.retention");
     reader.optional("organizations.directory");
     let slowest = systems.values().map(|system| system.endpoint.timeout).max().unwrap_or_default();
-    if lease.is_some_and(|lease| lease < slowest.saturating_mul(4)) {
+    if lease.is_some_and(|lease| lease < slowest.saturating_mul(6)) {
         reader.report(
             "delivery.lease",
-            "must be at least four times the longest timeout: a check, suggestions and a submit fit into it",
+            "must be at least six times the longest timeout: a check, a submit and a search for suggestions fit into it",
         );
     }
     reader.unknown_keys();
@@ -278,9 +281,8 @@ fn system(reader: &mut Reader, registration: Registration) -> Option<SystemSetti
 
 fn endpoint(reader: &mut Reader, key: &impl Fn(&str) -> String, base_url: Option<&str>) -> Option<Endpoint> {
     let timeout = reader.duration(&key("timeout"));
-    let ca_file = reader.optional(&key("ca_file")).map(PathBuf::from);
-    let certificate = reader.optional(&key("client_cert")).map(PathBuf::from);
-    let private_key = reader.optional(&key("client_key")).map(PathBuf::from);
+    let [ca_file, certificate, private_key] =
+        ["ca_file", "client_cert", "client_key"].map(|name| reader.existing_file(&key(name)));
     if certificate.is_some() != private_key.is_some() {
         let written = if certificate.is_some() { "client_cert" } else { "client_key" };
         reader.report(&key(written), "client_cert and client_key go together");

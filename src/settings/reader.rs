@@ -242,6 +242,15 @@ impl Reader {
         (!secrets.is_empty()).then(|| secrets.swap_remove(0))
     }
 
+    /// A file that must be there, if it is named.
+    pub(super) fn existing_file(&mut self, key: &str) -> Option<PathBuf> {
+        let path = PathBuf::from(self.optional(key)?);
+        if !path.is_file() {
+            self.report(key, &format!("{} is not there, or is not a file", path.display()));
+        }
+        Some(path)
+    }
+
     /// Daily windows: `HH:MM-HH:MM`.
     pub(super) fn windows(&mut self, key: &str) {
         let wrong = self.list(key).into_iter().find(|text| {

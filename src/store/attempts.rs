@@ -128,6 +128,19 @@ impl Tx {
         Ok(open > 0)
     }
 
+    /// Whether a submit of this transfer may have had an effect that no answer told of.
+    ///
+    /// # Errors
+    /// [`StoreError`].
+    pub async fn may_have_arrived(&mut self, transfer_id: i64) -> Result<bool, StoreError> {
+        let doubtful: i64 = on!(self, "looking for doubtful submits", db => sqlx::query_scalar(
+            "SELECT COUNT(*) FROM attempts WHERE transfer_id = $1 AND operation = 'submit' \
+             AND (outcome IS NULL OR outcome IN ('unclear', 'lost', 'blocked'))")
+            .bind(transfer_id)
+            .fetch_one(db))?;
+        Ok(doubtful > 0)
+    }
+
     /// Closes what a dead daemon left open.
     pub(super) async fn abandon_attempts(
         &mut self,
@@ -142,13 +155,15 @@ impl Tx {
         Ok(())
     }
 
-    /// Closes every exchange that is open: their daemon is gone, and so is whoever might have closed them.
+    /// Closes the exchanges that nobody can close any more: their daemon is gone, and their transfer moved on. Of one
+    /// that is leased or `sending`, the open exchange is the sign that it may have gone out: a rescue reads it.
     ///
     /// # Errors
     /// [`StoreError`].
     pub async fn abandon_all_attempts(&mut self, at: Timestamp) -> Result<(), StoreError> {
         on!(self, "closing abandoned exchanges", db => sqlx::query(
-            "UPDATE attempts SET finished_at = $1, outcome = 'lost' WHERE finished_at IS NULL")
+            "UPDATE attempts SET finished_at = $1, outcome = 'lost' WHERE finished_at IS NULL AND transfer_id NOT IN \
+             (SELECT id FROM transfers WHERE lease_token IS NOT NULL OR state = 'sending')")
             .bind(at.as_millisecond())
             .execute(db))?;
         Ok(())

@@ -79,19 +79,23 @@ impl Tx {
         Ok(leases)
     }
 
-    /// A row that can't be read is set aside for a person, so that it stops nothing but itself.
+    /// A row that can't be read is set aside for a person, so that it stops nothing but itself. One that was being sent
+    /// is queried, should it be mended.
     async fn readable(&mut self, row: TransferRow, at: Timestamp) -> Result<Option<Stored>, StoreError> {
         let id = row.id();
         let error = match Stored::try_from(row) {
             Ok(stored) => return Ok(Some(stored)),
             Err(error) => error,
         };
-        tracing::error!(id, %error, "a damaged transfer is set aside: nothing is done about it until it is mended");
+        tracing::error!(id, %error, "a damaged transfer is set aside (held): mend the row, then set its held to NULL");
         let held = Held { by: "league-gateway".into(), reason: error.to_string(), at };
         on!(self, "setting a damaged transfer aside", db => sqlx::query(
-            "UPDATE transfers SET held = $2, lease_token = NULL, lease_until = NULL, leased_by = NULL WHERE id = $1")
+            "UPDATE transfers SET held = $2, lease_token = NULL, lease_until = NULL, leased_by = NULL, \
+             state = CASE WHEN state = 'sending' THEN 'unconfirmed' ELSE state END, due_at = COALESCE(due_at, $3) \
+             WHERE id = $1")
             .bind(id)
             .bind(super::row::json(&held))
+            .bind(at.as_millisecond())
             .execute(db))?;
         Ok(None)
     }

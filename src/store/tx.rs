@@ -107,7 +107,9 @@ impl Store {
         if sqlite.path == Path::new(":memory:") {
             return Ok(Owner { _lock: None });
         }
-        let path = sqlite.path.with_added_extension("lock");
+        // The file itself, whatever name it was reached by: a link must not make it two.
+        let real = std::fs::canonicalize(&sqlite.path).unwrap_or_else(|_| sqlite.path.clone());
+        let path = real.with_added_extension("lock");
         let locked = |source| StoreError::Lock { path: path.clone(), source };
         let file = File::options().create(true).truncate(false).write(true).open(&path).map_err(locked)?;
         match file.try_lock() {
@@ -198,15 +200,26 @@ impl Store {
         Ok(Tx { inner: TxInner::Sqlite(inner), name })
     }
 
-    /// Makes clear text that was deleted unreadable in the database's log as well. A reader in the way only puts it
-    /// off to the next time.
+    /// Makes clear text that was deleted unreadable in the database's log as well. Returns whether it was
+    /// done: a reader in the way puts it off to the next time.
     ///
     /// # Errors
     /// [`StoreError::Database`].
-    pub async fn empty_log(&self) -> Result<(), StoreError> {
+    pub async fn empty_log(&self) -> Result<bool, StoreError> {
+        use super::dialect::{EMPTY_LOG_SQLITE, WAIT_LONG_SQLITE, WAIT_SHORT_SQLITE};
         let Inner::Sqlite(sqlite) = &self.inner;
-        let done = sqlx::query(super::dialect::EMPTY_LOG_SQLITE).execute(&sqlite.writer).await;
-        done.map(drop).map_err(|source| StoreError::Database { action: "emptying its log", source })
+        let emptying = async {
+            let mut writer = sqlite.writer.acquire().await?;
+            sqlx::query(WAIT_SHORT_SQLITE).execute(&mut *writer).await?;
+            let in_the_way: Result<i64, _> =
+                sqlx::query_scalar(EMPTY_LOG_SQLITE).fetch_one(&mut *writer).await;
+            sqlx::query(WAIT_LONG_SQLITE).execute(&mut *writer).await?;
+            in_the_way
+        };
+        let in_the_way = emptying.await;
+        in_the_way
+            .map(|in_the_way| in_the_way == 0)
+            .map_err(|source| StoreError::Database { action: "emptying its log", source })
     }
 
     /// Closes the connections; SQLite's log is folded into the file.

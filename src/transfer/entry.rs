@@ -221,8 +221,12 @@ pub fn advance(
         entry.due_at = facts.due_at.or(entry.due_at);
         entry.tries = entry.tries.saturating_add(u32::from(facts.fruitless));
         // A question that is asked again and again contradicts once.
-        if !facts.fruitless || before.tries == 0 {
+        let code = |error: &Option<LastError>| error.as_ref().map(|error| error.code.clone());
+        if !facts.fruitless || code(&facts.error) != code(&before.last_error) {
             lines.push(Line::Conflict { state: entry.state, event });
+        }
+        if facts.fruitless {
+            entry.last_error = facts.error.or(entry.last_error);
         }
         return Advance { entry, lines, verdict };
     }
@@ -230,9 +234,11 @@ pub fn advance(
     let mut heard = matches!(event, Some(Event::Reported(_)));
     if let Verdict::To(next) = verdict {
         change(&mut entry, next, at, &mut lines);
-        if next == State::Queued && entry.withdrawal.is_some() {
+        if entry.withdrawal.is_some()
+            && let Verdict::To(back) = transition(following.completion, next, Event::WithdrawnHere)
+        {
             // Nobody has it and upstream wants it back: there is nothing left to ask a partner for.
-            change(&mut entry, State::Withdrawn, at, &mut lines);
+            change(&mut entry, back, at, &mut lines);
         }
         heard = true;
     }
@@ -287,8 +293,10 @@ fn record(entry: &mut Entry, event: Option<Event>, facts: &Facts, at: Timestamp,
     match event {
         Some(Event::Reported(status)) => {
             marks.submitted_at.get_or_insert(at);
-            // What went wrong on the way is over once the partner has it; the attempts keep it.
-            entry.last_error = None;
+            // What went wrong on the way is over once the partner has it; the attempts keep it. Why it ended stays.
+            if !entry.state.is_final() {
+                entry.last_error = None;
+            }
             match status {
                 PartnerStatus::Approved => reach(&mut marks.approved_at, when, Milestone::Approved),
                 PartnerStatus::CheckedIn => reach(&mut marks.checked_in_at, when, Milestone::CheckedIn),
@@ -326,11 +334,19 @@ fn record(entry: &mut Entry, event: Option<Event>, facts: &Facts, at: Timestamp,
     if facts.uncounted {
         entry.attempts = entry.attempts.saturating_sub(1);
     }
-    marks.check_in_by = facts.check_in_by.or(marks.check_in_by);
-    entry.receipt_no = facts.receipt_no.clone().or_else(|| entry.receipt_no.take());
-    entry.organization_id = facts.organization_id.clone().or_else(|| entry.organization_id.take());
-    if facts.error.is_some() {
+    // A final state has heard the last word: what comes late only fills what is missing.
+    let late = entry.state.is_final();
+    settle(&mut marks.check_in_by, facts.check_in_by, late);
+    settle(&mut entry.receipt_no, facts.receipt_no.clone(), late);
+    settle(&mut entry.organization_id, facts.organization_id.clone(), late);
+    if facts.error.is_some() && !(late && entry.last_error.is_some()) {
         entry.last_error.clone_from(&facts.error);
+    }
+}
+
+fn settle<T>(slot: &mut Option<T>, news: Option<T>, late: bool) {
+    if news.is_some() && !(late && slot.is_some()) {
+        *slot = news;
     }
 }
 
@@ -451,11 +467,61 @@ pub(crate) mod tests {
 
     #[test]
     fn a_contradiction_that_is_asked_for_again_is_noted_once() {
-        let facts = |second| Facts { fruitless: true, due_at: Some(at(second)), ..Facts::default() };
-        let first = national(&entry(State::Submitted), Some(Event::NotReceived), facts(9), 1);
-        assert_eq!((first.lines.len(), first.entry.tries, first.entry.due_at), (1, 1, Some(at(9))));
+        let error = |code: &str| LastError {
+            code: code.into(),
+            zh: String::new(),
+            en: String::new(),
+            at: at(0),
+            suggestions: vec![],
+        };
+        let facts = |second| Facts {
+            fruitless: true,
+            due_at: Some(at(second)),
+            error: Some(error("not_received")),
+            ..Facts::default()
+        };
+        // Other trouble before it must not hide it.
+        let silent = Facts { fruitless: true, error: Some(error("no_answer")), ..Facts::default() };
+        let before = national(&entry(State::Submitted), None, silent, 0).entry;
+        let first = national(&before, Some(Event::NotReceived), facts(9), 1);
+        assert_eq!((first.lines.len(), first.entry.tries, first.entry.due_at), (1, 2, Some(at(9))));
         let again = national(&first.entry, Some(Event::NotReceived), facts(19), 9);
-        assert_eq!((again.lines.len(), again.entry.tries, again.entry.due_at), (0, 2, Some(at(19))));
+        assert_eq!((again.lines.len(), again.entry.tries, again.entry.due_at), (0, 3, Some(at(19))));
+    }
+
+    /// Not the state alone: all that upstream reads is the same in whatever order the news comes.
+    #[test]
+    fn late_news_does_not_change_why_it_ended() {
+        let why = LastError {
+            code: "rejected".into(),
+            zh: "材料不全".into(),
+            en: String::new(),
+            at: at(0),
+            suggestions: vec![],
+        };
+        let rejected = Facts { error: Some(why), receipt_no: Some("GD1".into()), ..Facts::default() };
+        let received =
+            Facts { receipt_no: Some("GD1".into()), check_in_by: Some(at(99)), ..Facts::default() };
+        let news = [
+            (Event::Reported(PartnerStatus::AwaitingCheckIn), received),
+            (Event::Reported(Rejected), rejected),
+        ];
+        let run = |order: [usize; 2]| {
+            order.iter().fold(entry(State::Sending), |entry, which| {
+                let (event, facts) = news[*which].clone();
+                advance(following(Completion::CheckIn), &entry, Some(event), facts, at(5)).entry
+            })
+        };
+        assert_eq!(run([0, 1]), run([1, 0]));
+        assert_eq!(run([1, 0]).last_error.map(|error| error.zh).as_deref(), Some("材料不全"));
+    }
+
+    #[test]
+    fn a_wish_to_withdraw_is_kept_when_the_data_is_refused() {
+        let mut before = entry(State::Sending);
+        before.withdrawal = Some(Withdrawal { reason: "改变计划".into(), at: at(1) });
+        let after = national(&before, Some(Event::DataRefused), Facts::default(), 2);
+        assert_eq!((after.entry.state, after.entry.withdrawal), (State::Withdrawn, None));
     }
 
     #[test]

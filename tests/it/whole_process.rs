@@ -110,6 +110,21 @@ fn sigterm_stops_the_daemon_cleanly_and_frees_the_database() {
     assert!(again.url.starts_with("http://127.0.0.1:"), "{}", again.url);
 }
 
+/// A link makes no second file of it.
+#[test]
+fn a_second_daemon_by_another_name_is_refused() {
+    let folder = TempDir::new().expect("folder");
+    let config = configured(&folder);
+    let _daemon = Daemon::start(&config);
+    let link = folder.path().join("link.db");
+    std::os::unix::fs::symlink(folder.path().join("gateway.db"), &link).expect("linked");
+    let mut second = program();
+    second.arg("--config").arg(&config).arg("run");
+    second.env("LEAGUE_GATEWAY__DATABASE__URL", format!("sqlite://{}", link.display()));
+    let second = second.output().expect("runs");
+    assert_eq!(code(&second), 4, "{}", text(&second.stderr));
+}
+
 #[test]
 fn a_killed_daemon_starts_again_at_once() {
     let folder = TempDir::new().expect("folder");

@@ -149,6 +149,9 @@ impl PersonName {
     /// # Errors
     /// [`text::TextError`] when it is empty, too long, or holds control characters.
     pub fn parse(input: &str) -> Result<Self, text::TextError> {
+        if input.chars().any(text::invisible) {
+            return Err(text::TextError::Unprintable);
+        }
         text::clean(input, 1, 50).map(|name| Self(Zeroizing::new(name)))
     }
 }
@@ -294,6 +297,12 @@ mod tests {
         ] {
             assert_eq!(IdNumber::parse(input), Err(error), "{input}");
         }
+    }
+
+    #[test]
+    fn a_name_holds_no_invisible_character() {
+        assert!(PersonName::parse("张\u{200B}三").is_err());
+        assert!(PersonName::parse("买买提·艾力").is_ok());
     }
 
     #[test]

@@ -42,6 +42,12 @@ pub fn half_width(text: &str) -> String {
         .collect()
 }
 
+/// Whether a character takes no room at all: joined into a name, it makes two people of one.
+#[must_use]
+pub const fn invisible(c: char) -> bool {
+    matches!(c, '\u{AD}' | '\u{180E}' | '\u{200B}'..='\u{200F}' | '\u{2060}'..='\u{2064}' | '\u{3164}' | '\u{FE00}'..='\u{FE0F}' | '\u{FEFF}')
+}
+
 fn printable(c: char) -> bool {
     !c.is_control() && !matches!(c, '\u{FFFE}' | '\u{FFFF}' | '\u{2028}' | '\u{2029}')
         // Bidirectional overrides and isolates let a text be shown other than it is.

@@ -202,27 +202,51 @@ async fn an_exchange_whose_transfer_moved_on_is_closed_at_the_next_start() {
     test.finish().await;
 }
 
-/// A key that is gone from the configuration stops one transfer's delivery, loudly, and loses nothing.
+/// A system that is switched off over a restart keeps the sign that its submit may have gone out.
 #[tokio::test]
-async fn a_document_that_cannot_be_opened_is_set_aside() {
+async fn a_system_that_is_off_for_a_while_gets_no_blind_second_submit() {
+    let side = &SIDES[2];
+    let test = Setup::by_hand().rules(waiting()).faults(vec![side.fault(FaultKind::Hang, 1)]).start().await;
+    test.submit(&side.document("OFF", 1)).await;
+    let lease = claim(&test, side).await;
+    let delivery = test.app.delivery();
+    tokio::select! {
+        _ = delivery.work(test.partner(side.system), lease) => panic!("the exchange hangs"),
+        () = until("the submit to take effect", || test.at_partner("OFF").is_some_and(|line| line.effective == 1)) => {}
+    }
+    let test = test.restart("[systems.fujian]\nenabled = false\n").await;
+    test.app.sweeper().rescue_all().await.expect("it starts without the system");
+    let test = test.restart("[systems.fujian]\nenabled = true\n").await;
+    let rescued = test.app.sweeper().rescue_all().await.expect("it starts with it");
+    assert_eq!((rescued.unconfirmed, rescued.queued), (1, 0));
+    test.deliver().await;
+    assert_eq!(test.get("OFF").await["state"], side.waits);
+    assert_eq!(test.at_partner("OFF").map(|line| (line.submits, line.effective)), Some((1, 1)));
+    test.finish().await;
+}
+
+/// A document that can't be opened stops one transfer's delivery, loudly, loses nothing, and mends itself.
+#[tokio::test]
+async fn a_document_that_cannot_be_opened_waits_until_it_can() {
     let side = &SIDES[0];
     let test = Setup::by_hand().start().await;
     test.submit(&side.document("SEALED", 1)).await;
     let mut connection = test.connection().await;
-    sqlx::query("UPDATE transfers SET document_sealed = x'016b00' WHERE request_id = 'SEALED'")
-        .execute(&mut connection)
-        .await
-        .expect("damaged");
+    let mut change = async |sql: &'static str| {
+        sqlx::query(sql).execute(&mut connection).await.expect("changed");
+    };
+    change("CREATE TABLE sound AS SELECT document_sealed FROM transfers").await;
+    change("UPDATE transfers SET document_sealed = x'016b00' WHERE request_id = 'SEALED'").await;
     test.submit(&side.document("SOUND", 2)).await;
-    test.run_until_idle().await;
+    test.deliver().await;
     let shown = test.get("SEALED").await;
-    assert_eq!(
-        (&shown["state"], &shown["attempts"]),
-        (&serde_json::json!("queued"), &serde_json::json!(0)),
-        "{shown}"
-    );
-    assert!(shown["held"]["reason"].as_str().is_some_and(|reason| reason.contains("document")), "{shown}");
-    assert_eq!(test.get("SOUND").await["state"], "completed");
+    assert_eq!((&shown["state"], &shown["attempts"]), (&"queued".into(), &0.into()), "{shown}");
+    assert_eq!(shown["last_error"]["code"], "sealed", "{shown}");
     assert!(test.at_partner("SEALED").is_none(), "nothing was sent");
+    change("UPDATE transfers SET document_sealed = (SELECT document_sealed FROM sound) WHERE request_id = 'SEALED'").await;
+    test.later(600).await;
+    test.run_until_idle().await;
+    assert_eq!(test.get("SEALED").await["state"], "completed");
+    assert_eq!(test.get("SOUND").await["state"], "completed");
     test.finish().await;
 }

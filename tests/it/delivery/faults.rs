@@ -1,7 +1,8 @@
 //! Whatever goes wrong with a submit, one transfer comes of it, and nothing is sent again before a query has answered.
 
-use crate::support::{SIDES, Setup, Side, TestApp};
+use crate::support::{SIDES, Setup, Side, TestApp, until};
 use jiff::SignedDuration;
+use league_gateway::lifecycle::Ended;
 use league_sandbox::{Credentials, Fault, FaultKind, Faults, Identity, Operation, Rule, Step};
 use serde_json::json;
 
@@ -341,4 +342,61 @@ async fn what_is_lost_again_and_again_is_handed_to_a_person() {
         assert_eq!(exchanges, ["submit:unclear", "query:answered"].repeat(3), "{}", side.system);
         test.finish().await;
     }
+}
+
+/// A submit may have arrived although the partner seems to refuse us: a wish to withdraw asks before it is granted.
+#[tokio::test]
+async fn a_withdrawal_after_a_doubtful_submit_asks_first() {
+    for side in &SIDES {
+        // A proxy refuses, after the partner has taken it in.
+        let fault = Fault { effect: Some(true), ..side.fault(FaultKind::Garbage, 1) };
+        let test = Setup::by_hand()
+            .rules(vec![Rule { steps: vec![Step::None], ..Rule::default() }])
+            .faults(vec![fault])
+            .start()
+            .await;
+        test.cut_callbacks();
+        test.submit(&side.document("DOUBT", 1)).await;
+        test.deliver().await;
+        // As after an answer that told to come again: queued, with a submit of which nobody knows.
+        let mut connection = test.connection().await;
+        sqlx::query("UPDATE transfers SET state = 'queued'").execute(&mut connection).await.expect("changed");
+        let answer = test.client.post("/v1/transfers/DOUBT/withdraw", &json!({"reason": "改变计划"})).await;
+        assert_eq!(answer.status, 202, "{}", side.system);
+        for _ in 0..4 {
+            test.app.clock.advance(SignedDuration::from_secs(2));
+            test.deliver().await;
+        }
+        let shown = test.get("DOUBT").await;
+        assert_eq!(
+            (&shown["state"], &shown["withdrawal_pending"]),
+            (&json!("withdrawn"), &json!(false)),
+            "{shown}"
+        );
+        let exchanges = test.exchanges("DOUBT").await;
+        assert_eq!(
+            exchanges[exchanges.len() - 2..],
+            ["query:answered", "withdraw:answered"],
+            "{}",
+            side.system
+        );
+        assert_eq!(test.at_partner("DOUBT").map(|line| line.submits), Some(1));
+        test.finish().await;
+    }
+}
+
+/// Upstream wants it back while the partner finds the data at fault: there is nothing left to take back.
+#[tokio::test]
+async fn a_withdrawal_meets_a_refusal() {
+    let side = &SIDES[1];
+    let slow = Fault { delay_ms: 200, ..side.fault(FaultKind::DataRefused, 1) };
+    let mut test = Setup::daemon().faults(vec![slow]).start().await;
+    test.submit(&side.document("BOTH", 1)).await;
+    until("the submit to arrive", || test.at_partner("BOTH").is_some()).await;
+    let answer = test.client.post("/v1/transfers/BOTH/withdraw", &json!({"reason": "改变计划"})).await;
+    assert_eq!(answer.status, 202);
+    let shown = test.wait_for_state("BOTH", "withdrawn").await;
+    assert_eq!(shown["withdrawal_pending"], false);
+    assert_eq!(test.stop().await, Ended::Clean);
+    test.finish().await;
 }
