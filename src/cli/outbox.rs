@@ -1,6 +1,7 @@
 //! `outbox`: what is in it, and the story of one transfer.
 
 use super::{Context, Done, Failure};
+use crate::app::REGISTRATIONS;
 use crate::store::{Attempt, CallbackRow, Filter, TimelineLine};
 use crate::transfer::State;
 use crate::view::TransferView;
@@ -58,7 +59,14 @@ async fn list(context: &Context, args: ListArgs) -> Done {
         })
     });
     let system = args.system.map(|word| {
-        System::parse(&word).ok_or_else(|| Failure::Usage(format!("--system {word}: not a system's name")))
+        System::parse(&word)
+            .filter(|system| REGISTRATIONS.iter().any(|known| known.system == system.as_str()))
+            .ok_or_else(|| {
+                Failure::Usage(format!(
+                    "--system {word}: must be one of {}",
+                    REGISTRATIONS.map(|known| known.system).join(", ")
+                ))
+            })
     });
     let province = args.province.map(|word| {
         app.routes

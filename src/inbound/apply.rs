@@ -152,7 +152,7 @@ async fn apply(
         EventKind::AccountCreated => (None, Some(event.occurred_at)),
     };
     let error = match event.kind {
-        EventKind::Status(status) => ended_badly(sealer, stored, status, event.reason.as_ref(), at)?,
+        EventKind::Status(status) => ended_badly(sealer, stored, status, event.reason.as_ref(), at),
         EventKind::AccountCreated => None,
     };
     let facts = Facts {
@@ -177,7 +177,7 @@ pub(crate) fn ended_badly(
     status: PartnerStatus,
     reason: Option<&Words>,
     at: Timestamp,
-) -> Result<Option<LastError>, SealError> {
+) -> Option<LastError> {
     let (code, zh, en) = match status {
         PartnerStatus::Rejected => ("rejected", "接收团组织未通过", "refused by the receiving organization"),
         PartnerStatus::Overdue => ("overdue", "已逾期", "lapsed"),
@@ -185,22 +185,21 @@ pub(crate) fn ended_badly(
         | PartnerStatus::AwaitingCheckIn
         | PartnerStatus::Approved
         | PartnerStatus::CheckedIn
-        | PartnerStatus::Withdrawn => return Ok(None),
+        | PartnerStatus::Withdrawn => return None,
     };
-    let words = match reason {
-        Some(words) => {
-            let transfer = sealer.open_transfer(&stored.entry.request_id, &stored.document_sealed)?;
-            format!(": {}", transfer.redact(words.as_received()))
-        }
-        None => String::new(),
-    };
-    Ok(Some(LastError {
+    // Without the document nobody knows whom the words may name: the fact goes on, the words stay sealed.
+    let words = reason.and_then(|words| {
+        let transfer = sealer.open_transfer(&stored.entry.request_id, &stored.document_sealed).ok()?;
+        Some(format!(": {}", transfer.redact(words.as_received())))
+    });
+    let words = words.unwrap_or_default();
+    Some(LastError {
         code: code.to_owned(),
         zh: format!("{zh}{words}"),
         en: format!("{en}{words}"),
         at,
         suggestions: vec![],
-    }))
+    })
 }
 
 fn word(kind: EventKind) -> &'static str {

@@ -261,7 +261,7 @@ impl Work {
         let Consequence { event, mut facts, reported } = consequence(situation, &exchange.outcome);
         if let Some((status, words)) = &reported {
             facts.error =
-                ended_badly(&self.delivery.sealer, current, *status, words.as_ref(), now)?.or(facts.error);
+                ended_badly(&self.delivery.sealer, current, *status, words.as_ref(), now).or(facts.error);
         }
         if let Some(error) = &mut facts.error {
             error.suggestions = suggestions;

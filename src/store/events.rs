@@ -89,9 +89,13 @@ impl Tx {
             let (kind, from, to, milestone, detail) = match line {
                 Line::StateChanged { from, to } => ("state_changed", *from, Some(*to), None, None),
                 Line::Milestone(milestone) => ("milestone", None, None, Some(milestone.as_str()), None),
-                Line::Conflict { state, event } => {
-                    ("conflict", Some(*state), None, None, Some(format!("{event:?} contradicts {state}")))
-                }
+                Line::Conflict { state, event } => (
+                    "conflict",
+                    Some(*state),
+                    None,
+                    None,
+                    Some(format!("与“{}”矛盾 ({event:?} contradicts {state})", state.zh())),
+                ),
                 Line::Note { code, text } => ("note", None, None, None, Some(format!("{code}: {text}"))),
             };
             on!(self, "writing the timeline", db => sqlx::query(
@@ -123,6 +127,18 @@ impl Tx {
             .bind(i64::from(limit))
             .fetch_all(db))?;
         rows.into_iter().map(|row| TimelineLine::try_from(row).map(|line| line.event)).collect()
+    }
+
+    /// The cursor after which the newest `count` events of the feed come.
+    ///
+    /// # Errors
+    /// [`StoreError`].
+    pub async fn feed_before_newest(&mut self, count: u32) -> Result<i64, StoreError> {
+        on!(self, "finding the newest events", db => sqlx::query_scalar(
+            "SELECT COALESCE(MIN(cursor) - 1, 0) FROM (SELECT cursor FROM events \
+             WHERE kind IN ('state_changed', 'milestone') ORDER BY cursor DESC LIMIT $1) AS newest")
+            .bind(i64::from(count))
+            .fetch_one(db))
     }
 
     /// The timeline of one transfer, in order.
