@@ -1,11 +1,11 @@
 //! A partner's change feed, read from a durable cursor.
 
-use super::apply::{Arrival, InboundError, keep};
+use super::apply::{Arrival, InboundError, keep, set_aside};
 use crate::clock::Clock;
 use crate::notify::Bell;
 use crate::partner::{Outcome, Partner};
 use crate::seal::Sealer;
-use crate::store::Store;
+use crate::store::{CallbackVerdict, Store};
 use crate::suspension::suspend;
 use crate::transfer::Cause;
 use league_contract::{Answer, Blockage, Call, ChangePage, EventSource, Reply};
@@ -123,18 +123,25 @@ impl Feed {
 
     async fn store_page(&self, page: &ChangePage, before: i64, raw: &[u8]) -> Result<Polled, InboundError> {
         self.available();
-        if page.changes.is_empty() && page.last == before {
+        if page.changes.is_empty() && page.unreadable.is_empty() && page.last == before {
             return Ok(Polled::UpToDate);
         }
         let system = &self.partner.system;
         let at = self.clock.now();
         let mut tx = self.store.write("feed").await?;
         let following = self.partner.policy.following;
+        let arrival = |raw| Arrival { system, following, cause: Cause::Feed, at, raw };
         for change in &page.changes {
             // The page is kept with its first change; the others keep what was decoded of them.
             let raw = if change.event_id == page.changes[0].event_id { raw } else { &[] };
-            keep(&mut tx, &self.sealer, Arrival { system, following, cause: Cause::Feed, at, raw }, change)
-                .await?;
+            keep(&mut tx, &self.sealer, arrival(raw), change).await?;
+        }
+        // Nothing was decoded of these, so the first that is new has the page once more, for whoever looks.
+        let mut whole = raw;
+        for change in &page.unreadable {
+            if set_aside(&mut tx, &self.sealer, arrival(whole), change).await? == CallbackVerdict::Refused {
+                whole = &[];
+            }
         }
         let mut row = tx.system(system).await?;
         row.feed_cursor = page.last;

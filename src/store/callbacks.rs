@@ -17,6 +17,8 @@ pub enum CallbackVerdict {
     Unmatched,
     /// It contradicts what is known.
     Conflict,
+    /// It can't be read: somebody must look.
+    Refused,
 }
 
 impl CallbackVerdict {
@@ -28,6 +30,7 @@ impl CallbackVerdict {
             Self::Duplicate => "duplicate",
             Self::Unmatched => "unmatched",
             Self::Conflict => "conflict",
+            Self::Refused => "refused",
         }
     }
 }

@@ -49,7 +49,10 @@ pub use callback::{Callback, CallbackError, CallbackVerdict};
 pub use organization::{Organization, OrganizationCheck, OrganizationKind, OrganizationPage};
 pub use problem::{Problem, ProblemCode};
 pub use province::ProvinceCode;
-pub use reply::{Answer, Blockage, ChangePage, DecodeError, Receipt, Record, Refusal, Remark, Reply, Words};
+pub use reply::{
+    Answer, Blockage, ChangePage, DecodeError, Receipt, Record, Refusal, Remark, Reply, UnreadableChange,
+    Words,
+};
 pub use secret::Secret;
 pub use status::{EventKind, PartnerStatus, StatusEvent};
 pub use system::System;

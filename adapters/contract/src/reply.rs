@@ -107,10 +107,23 @@ pub struct Record {
 pub struct ChangePage {
     /// In order of sequence.
     pub changes: Vec<StatusEvent>,
+    /// In order of sequence: changes that stand among the others but can't be read. Asked again they come again as
+    /// they are, so they are set aside for somebody to look at, and the cursor goes past them.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub unreadable: Vec<UnreadableChange>,
     /// The next cursor.
     pub last: i64,
     /// There are more now.
     pub more: bool,
+}
+
+/// A change that has its place in the feed, and else can't be read.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct UnreadableChange {
+    /// Its place.
+    pub sequence: i64,
+    /// What is wrong with it; it names fields and rules, never values.
+    pub problem: String,
 }
 
 /// What a no means for the transfer.

@@ -229,10 +229,10 @@ pub(crate) fn organization(element: &Element) -> Result<Organization, DecodeErro
     })
 }
 
-/// `Change`, with its sequence.
-pub(crate) fn change(element: &Element) -> Result<(i64, StatusEvent), DecodeError> {
+/// `Change`, but for its sequence.
+pub(crate) fn change(element: &Element) -> Result<StatusEvent, DecodeError> {
     let read = Reader::league(element);
-    let event = StatusEvent {
+    Ok(StatusEvent {
         event_id: read.word("eventId")?.to_owned(),
         request_id: read.request_id()?,
         receipt_no: read.word("receiptNo")?.to_owned(),
@@ -241,8 +241,7 @@ pub(crate) fn change(element: &Element) -> Result<(i64, StatusEvent), DecodeErro
         reason: read.words("reason")?,
         check_in_by: read.optional_instant("checkInDeadline")?,
         organization_id: None,
-    };
-    Ok((read.number("sequence")?, event))
+    })
 }
 
 #[cfg(test)]

@@ -1,8 +1,11 @@
 //! Fujian's change feed.
 
 use crate::support::{SIDES, Setup};
+use axum::http::{StatusCode, header::CONTENT_TYPE};
+use axum::response::IntoResponse;
 use league_gateway::inbound::Polled;
 use league_sandbox::{Fault, FaultKind, Faults, Operation, Rule, Step};
+use sqlx::Connection as _;
 
 fn waiting() -> Vec<Rule> {
     vec![Rule { steps: vec![Step::None], ..Rule::default() }]
@@ -104,5 +107,85 @@ async fn an_event_of_somebody_elses_transfer_waits() {
     assert_eq!(other.count("callbacks WHERE verdict = 'applied'").await, 2);
     other.finish().await;
     test.run_until_idle().await;
+    test.finish().await;
+}
+
+/// A partner whose feed has two changes that can't be read, 2 and 3, and whose cursor is gone at its end.
+async fn damaged_feed(question: String) -> impl IntoResponse {
+    const ACCEPTED: &str = "<type>ACCEPTED</type><occurredAt>2026-07-01T09:30:00+08:00</occurredAt>";
+    const FROZEN: &str = "<type>FROZEN</type><occurredAt>2026-07-01T09:31:00+08:00</occurredAt>";
+    const UNDATED: &str = "<type>CHECKED_IN</type><occurredAt>yesterday</occurredAt>";
+    const CHECKED_IN: &str = "<type>CHECKED_IN</type><occurredAt>2026-07-01T09:32:00+08:00</occurredAt>";
+    let change = |sequence: i64, id: &str, what: &str| {
+        format!(
+            "<change><sequence>{sequence}</sequence><eventId>E{sequence}</eventId><requestId>{id}</requestId>\
+             <receiptNo>FJ-{id}</receiptNo>{what}</change>"
+        )
+    };
+    let (status, content) = if question.contains(">0<") {
+        let changes = [change(1, "A", ACCEPTED), change(2, "A", FROZEN), change(3, "B", UNDATED)].concat();
+        (StatusCode::OK, changes + &change(4, "B", ACCEPTED) + "<last>4</last><more>true</more>")
+    } else if question.contains(">4<") {
+        (StatusCode::OK, change(5, "A", CHECKED_IN) + "<last>5</last><more>false</more>")
+    } else {
+        (StatusCode::INTERNAL_SERVER_ERROR, "<code>CURSOR_EXPIRED</code><message>gone</message>".to_owned())
+    };
+    let own = |name: &str| format!("<{name} xmlns=\"urn:fj-league:transfer:v1\">{content}</{name}>");
+    let body = if status == StatusCode::OK {
+        own("ListStatusChangesResponse")
+    } else {
+        let detail = own("serviceFault");
+        format!(
+            "<s:Fault><faultcode>s:Server</faultcode><faultstring>gone</faultstring><detail>{detail}</detail></s:Fault>"
+        )
+    };
+    let envelope = "http://schemas.xmlsoap.org/soap/envelope/";
+    let text = format!("<s:Envelope xmlns:s=\"{envelope}\"><s:Body>{body}</s:Body></s:Envelope>");
+    (status, [(CONTENT_TYPE, "text/xml; charset=utf-8")], text)
+}
+
+#[tokio::test]
+async fn a_change_that_is_unreadable_does_not_halt_the_feed() {
+    let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.expect("a port");
+    let url = format!("http://{}", listener.local_addr().expect("its address"));
+    let partner = axum::Router::new().fallback(damaged_feed);
+    let serving = tokio::spawn(async move { axum::serve(listener, partner).await });
+    let test = Setup::by_hand().config(&format!("[systems.fujian]\nbase_url = \"{url}\"\n")).start().await;
+    for (n, id) in ["A", "B"].into_iter().enumerate() {
+        test.submit(&SIDES[2].document(id, n)).await;
+    }
+    let feed = test.app.feed(test.partner("fujian"));
+    let poll = async || feed.poll().await.expect("the page is stored");
+
+    assert_eq!(poll().await, Polled::More);
+    assert_eq!(test.count("systems WHERE feed_cursor = 4").await, 1);
+    for id in ["A", "B"] {
+        assert_eq!(test.get(id).await["state"], "awaiting_check_in");
+    }
+    let aside = test.callbacks("fujian", "?").await;
+    let seen: Vec<_> = aside.iter().map(|row| (row.event_id.as_str(), row.verdict.as_str())).collect();
+    assert_eq!(seen, [("unreadable-2", "refused"), ("unreadable-3", "refused")]);
+    let mut connection = test.connection().await;
+    let query = "SELECT event_id, raw_sealed FROM callbacks WHERE verdict = 'refused' ORDER BY id";
+    let rows: Vec<(String, Vec<u8>)> =
+        sqlx::query_as(query).fetch_all(&mut connection).await.expect("the rows can be read");
+    connection.close().await.expect("it closes");
+    let [page, none] = [0, 1].map(|n| {
+        let (id, sealed): &(String, Vec<u8>) = &rows[n];
+        let clear = test.app.sealer.open("raw_event", id, sealed).expect("it opens");
+        String::from_utf8(clear.to_vec()).expect("a text")
+    });
+    assert!(page.contains("FROZEN") && page.contains("yesterday"), "the page is kept: {page}");
+    assert_eq!(none, "", "and kept once");
+
+    assert_eq!(poll().await, Polled::UpToDate);
+    assert_eq!(test.get("A").await["state"], "completed");
+
+    // The feed is read from its beginning: what was set aside is known, too.
+    assert_eq!(poll().await, Polled::More);
+    assert_eq!(poll().await, Polled::More);
+    assert_eq!(test.count("callbacks WHERE verdict = 'refused' AND repeats = 1").await, 2);
+    assert_eq!(test.count("callbacks").await, 5);
+    serving.abort();
     test.finish().await;
 }

@@ -32,6 +32,7 @@ pub(super) async fn an_event_is_kept_with_its_verdict(bench: Bench) {
         CallbackVerdict::Duplicate,
         CallbackVerdict::Unmatched,
         CallbackVerdict::Conflict,
+        CallbackVerdict::Refused,
     ];
     for (number, verdict) in verdicts.into_iter().enumerate() {
         keep(&bench, event(&NATIONAL, &format!("E-{number}"), verdict)).await;
@@ -42,13 +43,14 @@ pub(super) async fn an_event_is_kept_with_its_verdict(bench: Bench) {
 
     let rows = kept(&bench, &NATIONAL).await;
     let seen: Vec<_> = rows.iter().map(|row| (row.event_id.as_str(), row.verdict.as_str())).collect();
-    assert_eq!(seen, [("E-0", "applied"), ("E-1", "duplicate"), ("E-2", "unmatched"), ("E-3", "conflict")]);
+    let expected = ["applied", "duplicate", "unmatched", "conflict", "refused"];
+    assert_eq!(seen, ["E-0", "E-1", "E-2", "E-3", "E-4"].into_iter().zip(expected).collect::<Vec<_>>());
     assert!(rows.iter().all(|row| row.event == "approved"
         && row.received_at == at(3)
         && row.repeats == 0
         && row.event_sealed == b"event"));
     assert_eq!(kept(&bench, &GUANGDONG).await.len(), 1);
-    assert_eq!(bench.number("SELECT COUNT(*) FROM callbacks WHERE raw_sealed IS NOT NULL").await, 6);
+    assert_eq!(bench.number("SELECT COUNT(*) FROM callbacks WHERE raw_sealed IS NOT NULL").await, 7);
 }
 
 pub(super) async fn a_repeat_is_counted_and_a_second_row_refused(bench: Bench) {
