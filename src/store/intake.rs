@@ -3,16 +3,26 @@
 use super::StoreError;
 use super::tx::{Tx, on};
 use jiff::Timestamp;
+use league_contract::RequestId;
 
-/// A row of the intake table. Its payload is clear text: it lives until the next look.
+/// A row of the intake table, in bytes: SQLite holds anything under the name of text, and one row must not stop the
+/// others. Its payload is clear text: it lives until the next look.
 #[derive(sqlx::FromRow)]
 pub struct IntakeRow {
     /// The store's key.
     pub id: i64,
     /// The key that upstream wrote beside the payload.
-    pub request_id: String,
+    pub request_id: Vec<u8>,
     /// The JSON document.
-    pub payload: String,
+    pub payload: Vec<u8>,
+}
+
+impl IntakeRow {
+    /// Its key, if it is one: upstream may have written a person into its place.
+    #[must_use]
+    pub fn key(&self) -> Option<RequestId> {
+        std::str::from_utf8(&self.request_id).ok().and_then(RequestId::parse)
+    }
 }
 
 impl std::fmt::Debug for IntakeRow {
@@ -27,7 +37,8 @@ impl Tx {
     /// # Errors
     /// [`StoreError`].
     pub async fn intake(&mut self, limit: u32) -> Result<Vec<IntakeRow>, StoreError> {
-        on!(self, "reading the intake", db => sqlx::query_as("SELECT id, request_id, payload FROM intake ORDER BY id LIMIT $1")
+        on!(self, "reading the intake", db => sqlx::query_as(
+            "SELECT id, CAST(request_id AS BLOB) AS request_id, CAST(payload AS BLOB) AS payload FROM intake ORDER BY id LIMIT $1")
             .bind(i64::from(limit))
             .fetch_all(db))
     }
@@ -41,7 +52,7 @@ impl Tx {
         Ok(())
     }
 
-    /// Moves a refused row aside, with its problems and its payload sealed.
+    /// Moves a refused row aside, with its problems and its payload sealed. A key that is none stands there as `?`.
     ///
     /// # Errors
     /// [`StoreError`].
@@ -54,7 +65,7 @@ impl Tx {
     ) -> Result<(), StoreError> {
         on!(self, "moving a refused intake row", db => sqlx::query(
             "INSERT INTO intake_refused (request_id, problems, payload_sealed, refused_at) VALUES ($1, $2, $3, $4)")
-            .bind(&row.request_id)
+            .bind(row.key().as_ref().map_or("?", RequestId::as_str))
             .bind(problems)
             .bind(payload_sealed)
             .bind(at.as_millisecond())

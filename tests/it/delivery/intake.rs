@@ -76,6 +76,46 @@ async fn rows_become_transfers_or_are_put_aside() {
     test.finish().await;
 }
 
+/// SQLite keeps any bytes as text: what is none of ours is put aside, and the door stays open for the others.
+#[tokio::test]
+async fn rows_that_are_no_text_are_put_aside_and_name_nobody() {
+    let test = Setup::by_hand().start().await;
+    let good = SIDES[0].document("GOOD", 1).to_string();
+    let mut upstream = test.connection().await;
+    for (id, payload) in [("'PAYLOAD'", "CAST(X'7BFF7D' AS TEXT)"), ("CAST(X'41FF' AS TEXT)", "'{}'")] {
+        let row = format!("INSERT INTO intake (request_id, payload) VALUES ({id}, {payload})");
+        let query = sqlx::query(sqlx::AssertSqlSafe(row));
+        query.execute(&mut upstream).await.expect("upstream may insert");
+    }
+    upstream.close().await.expect("it closes");
+    insert(&test, "张三 11010519491231002X", "not JSON").await;
+    insert(&test, "GOOD", &good).await;
+    assert_eq!(test.app.intake.drain_table(500).await.expect("the table is read"), 4);
+    assert_eq!((test.count("intake").await, test.count("transfers").await), (0, 1));
+    let mut connection = test.connection().await;
+    let rows: Vec<(i64, String, String, Vec<u8>)> =
+        sqlx::query_as("SELECT id, request_id, problems, payload_sealed FROM intake_refused ORDER BY id")
+            .fetch_all(&mut connection)
+            .await
+            .expect("rows");
+    connection.close().await.expect("it closes");
+    let mut kept = Vec::new();
+    for (row, id, problems, sealed) in rows {
+        let problems: Vec<Value> = serde_json::from_str(&problems).expect("JSON");
+        let clear = test.app.sealer.open("intake_refused", &row.to_string(), &sealed).expect("it opens");
+        kept.push((id, problems[0]["code"].as_str().expect("a code").to_owned(), clear.to_vec()));
+    }
+    let expected = [
+        ("PAYLOAD", "malformed", b"{\xFF}".to_vec()),
+        ("?", "malformed", b"A\xFF\n{}".to_vec()),
+        ("?", "malformed", "张三 11010519491231002X\nnot JSON".as_bytes().to_vec()),
+    ];
+    assert_eq!(kept, expected.map(|(id, code, clear)| (id.to_owned(), code.to_owned(), clear)));
+    test.run_until_idle().await;
+    assert_eq!(test.get("GOOD").await["state"], "completed");
+    test.finish().await;
+}
+
 #[tokio::test]
 async fn the_daemon_takes_rows_by_itself_and_in_order() {
     let test = Setup::daemon().start().await;
