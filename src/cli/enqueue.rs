@@ -5,7 +5,7 @@ use crate::app::App;
 use crate::intake::{IntakeError, Taken, parse};
 use clap::{Args, ValueEnum};
 use indicatif::{ProgressBar, ProgressStyle};
-use league_contract::{Problem, ProblemCode};
+use league_contract::{Problem, ProblemCode, RequestId};
 use serde::Serialize;
 use serde_json::{Map, Value};
 use std::fs::File;
@@ -14,8 +14,8 @@ use std::path::{Path, PathBuf};
 
 /// Lines that share one transaction.
 const CHUNK: usize = 500;
-/// The longest line, in bytes.
-const MAX_LINE: u64 = 256 * 1024;
+/// The longest row, in bytes.
+const MAX_ROW: u64 = 256 * 1024;
 
 #[derive(Args, Debug)]
 pub(super) struct EnqueueArgs {
@@ -41,7 +41,8 @@ enum Format {
 #[derive(Debug, Serialize)]
 struct RefusedRow {
     line: u64,
-    request_id: Option<String>,
+    /// Nothing where the row has none: a file may have a person in its place.
+    request_id: Option<RequestId>,
     problems: Vec<Problem>,
 }
 
@@ -120,7 +121,7 @@ async fn take(
             .ok()
             .and_then(|value| value.get("request_id"))
             .and_then(Value::as_str)
-            .map(str::to_owned);
+            .and_then(RequestId::parse);
         let taken = match value {
             Ok(value) => app.intake.take(&mut tx, &value).await,
             Err(problems) => Err(IntakeError::Refused(problems)),
@@ -150,7 +151,7 @@ fn report(context: &Context, row: &RefusedRow) -> Done {
     }
     for problem in &row.problems {
         let field = problem.field.as_deref().map(|field| format!(" {field}")).unwrap_or_default();
-        let id = row.request_id.as_deref().unwrap_or("-");
+        let id = row.request_id.as_ref().map_or("-", RequestId::as_str);
         context.out.line(format!(
             "{}:{} {id} {}{field}: {}",
             context.out.lang.pick("行", "line"),
@@ -177,12 +178,11 @@ fn json_rows(mut reader: impl BufRead) -> impl Iterator<Item = std::io::Result<R
         loop {
             number += 1;
             let mut line = Vec::new();
-            match reader.by_ref().take(MAX_LINE + 1).read_until(b'\n', &mut line) {
+            match reader.by_ref().take(MAX_ROW + 1).read_until(b'\n', &mut line) {
                 Ok(0) => return None,
-                Ok(_) if line.len() as u64 > MAX_LINE => {
-                    return Some(Err(std::io::Error::other(format!(
-                        "line {number} is over {MAX_LINE} bytes"
-                    ))));
+                Ok(_) if line.len() as u64 > MAX_ROW && !line.ends_with(b"\n") => {
+                    let skipped = reader.skip_until(b'\n');
+                    return Some(skipped.map(|_| (number, Err(vec![too_large()]))));
                 }
                 Ok(_) => {}
                 Err(error) => return Some(Err(error)),
@@ -190,8 +190,7 @@ fn json_rows(mut reader: impl BufRead) -> impl Iterator<Item = std::io::Result<R
             if line.iter().all(u8::is_ascii_whitespace) {
                 continue;
             }
-            let value = std::str::from_utf8(&line).map_err(|_| vec![not_utf8()]).and_then(parse);
-            return Some(Ok((number, value)));
+            return Some(Ok((number, parse(&line))));
         }
     })
 }
@@ -213,6 +212,10 @@ fn csv_rows(reader: impl Read + 'static) -> Result<impl Iterator<Item = std::io:
     Ok(reader.into_records().enumerate().map(move |(at, record)| {
         let fallback = at as u64 + 2;
         match record {
+            Ok(record) if record.as_slice().len() as u64 > MAX_ROW => {
+                let line = record.position().map_or(fallback, csv::Position::line);
+                Ok((line, Err(vec![too_large()])))
+            }
             Ok(record) => {
                 let line = record.position().map_or(fallback, csv::Position::line);
                 let mut document = Map::new();
@@ -247,6 +250,10 @@ fn csv_rows(reader: impl Read + 'static) -> Result<impl Iterator<Item = std::io:
     }))
 }
 
-fn not_utf8() -> Problem {
-    Problem::new(ProblemCode::Malformed, "该行不是 UTF-8", "the line is not UTF-8")
+fn too_large() -> Problem {
+    Problem::new(
+        ProblemCode::PayloadTooLarge,
+        format!("该行超过 {MAX_ROW} 字节"),
+        format!("the row is over {MAX_ROW} bytes"),
+    )
 }

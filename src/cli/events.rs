@@ -5,17 +5,20 @@ use crate::lifecycle::Signals;
 use clap::{Args, Subcommand};
 use jiff::SignedDuration;
 
+/// How many events are shown where nobody says from where on.
+const NEWEST: u32 = 20;
+
 #[derive(Subcommand, Debug)]
 pub(super) enum EventsCommand {
-    /// The newest events, and what comes after them
+    /// The newest events, or those after a cursor
     Tail(TailArgs),
 }
 
 #[derive(Args, Debug)]
 pub(super) struct TailArgs {
-    /// Begin after this cursor; 0 is the beginning
-    #[arg(long, default_value_t = 0)]
-    after: i64,
+    /// Begin after this cursor, 0 being the beginning; without it, the last 20 events are shown
+    #[arg(long)]
+    after: Option<i64>,
     /// Keep on until Ctrl-C
     #[arg(long, short)]
     follow: bool,
@@ -25,10 +28,19 @@ pub(super) async fn run(context: &Context, command: EventsCommand) -> Done {
     let EventsCommand::Tail(args) = command;
     let app = context.app().await?;
     let out = context.out;
-    let mut after = args.after;
+    let mut after = match args.after {
+        Some(cursor) => cursor,
+        None => app.store.read("tail").await?.feed_before_newest(NEWEST).await?,
+    };
     let mut signals = Signals::catch()?;
     loop {
-        let events = app.store.read("tail").await?.feed(after, 500).await?;
+        let page = async { app.store.read("tail").await?.feed(after, 100).await };
+        let events = tokio::select! {
+            // Ctrl-C ends a long feed, too, and not its end alone.
+            biased;
+            () = signals.next() => return Ok(()),
+            events = page => events?,
+        };
         for event in &events {
             after = event.cursor;
             if out.json {

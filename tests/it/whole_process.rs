@@ -143,19 +143,29 @@ fn enqueue_takes_what_is_valid_and_reports_the_rest_by_line() {
     assert_eq!(code(&run(&config, &["db", "migrate"])), 0);
     let good = r#"{"request_id":"BJ-1","initiator":"member","member":{"name":"张三","id_number":"11010519491231002X","phone":"13800138000","joined_on":"2012-05"},"source":{"organization_id":"1","full_name":"来源团支部"},"destination":{"province_code":"江苏","full_name":"共青团南京大学委员会"},"reason":"other","details":{"text":"因家庭原因迁往外地居住生活"},"applied_at":"2024-07-01T09:30:00+08:00"}"#;
     let bad = good.replace("BJ-1", "BJ-2").replace("002X", "0021");
+    let long = format!("{{\"request_id\": \"{}\"}}", "x".repeat(600_000));
+    let nameless = bad.replace("BJ-2", "张三13800138000");
     let file = folder.path().join("rows.jsonl");
-    std::fs::write(&file, format!("{good}\n\n{bad}\nnot json\n{good}\n")).expect("written");
+    std::fs::write(&file, format!("{good}\n\n{bad}\nnot json\n{good}\n{long}\n{nameless}\n{good}\n"))
+        .expect("written");
     let output = run(&config, &["--json", "enqueue", &file.display().to_string()]);
     assert_eq!(code(&output), 4, "{}", text(&output.stderr));
     let lines: Vec<serde_json::Value> =
         text(&output.stdout).lines().map(|line| serde_json::from_str(line).expect("JSON")).collect();
-    assert_eq!(lines.len(), 3, "{lines:?}");
+    assert_eq!(lines.len(), 5, "{lines:?}");
+    assert_eq!(lines[0]["request_id"], "BJ-2");
     assert_eq!(
         (&lines[0]["line"], &lines[0]["problems"][0]["code"]),
         (&3.into(), &"id_number_invalid".into())
     );
     assert_eq!((&lines[1]["line"], &lines[1]["problems"][0]["code"]), (&4.into(), &"malformed".into()));
-    assert_eq!(lines[2]["summary"], serde_json::json!({"created": 1, "same": 1, "refused": 2}));
+    assert_eq!(
+        (&lines[2]["line"], &lines[2]["problems"][0]["code"]),
+        (&6.into(), &"payload_too_large".into()),
+        "and what comes after it is read"
+    );
+    assert_eq!((&lines[3]["line"], &lines[3]["request_id"]), (&7.into(), &serde_json::Value::Null));
+    assert_eq!(lines[4]["summary"], serde_json::json!({"created": 1, "same": 2, "refused": 4}));
     let listed = run(&config, &["--json", "outbox", "list"]);
     let row: serde_json::Value = serde_json::from_slice(&listed.stdout).expect("one row");
     assert_eq!((&row["request_id"], &row["member"]["name"]), (&"BJ-1".into(), &"张*".into()));
@@ -163,10 +173,34 @@ fn enqueue_takes_what_is_valid_and_reports_the_rest_by_line() {
     assert_eq!(code(&run(&config, &["outbox", "show", "BJ-9"])), 3);
     let events = text(&run(&config, &["--json", "events", "tail"]).stdout);
     assert_eq!(events.lines().count(), 2, "received, queued: {events}");
+    newest_events_come_without_a_cursor(&config, &folder, good);
     for shown in [&output, &listed] {
         let all = text(&shown.stdout) + &text(&shown.stderr);
         assert!(!all.contains("张三") && !all.contains("19491231") && !all.contains("13800138000"), "{all}");
     }
+}
+
+/// `good` is here already; with ten others there are more events than are shown.
+fn newest_events_come_without_a_cursor(config: &Path, folder: &TempDir, good: &str) {
+    let rows: Vec<String> = (10..20)
+        .map(|n| {
+            let id_number = crate::support::person(n).id_number;
+            good.replace("BJ-1", &format!("BJ-{n}")).replace("11010519491231002X", &id_number)
+        })
+        .collect();
+    let file = folder.path().join("more.jsonl");
+    std::fs::write(&file, rows.join("\n")).expect("written");
+    let taken = run(config, &["enqueue", &file.display().to_string()]);
+    assert_eq!(code(&taken), 0, "{}", text(&taken.stdout));
+    let tail = |more: &[&str]| {
+        let output = run(config, &[["--json", "events", "tail"].as_slice(), more].concat());
+        assert_eq!(code(&output), 0, "{}", text(&output.stderr));
+        let event = |line: &str| serde_json::from_str::<serde_json::Value>(line).expect("JSON");
+        text(&output.stdout).lines().map(event).collect::<Vec<_>>()
+    };
+    let all = tail(&["--after", "0"]);
+    assert_eq!(all.len(), 22);
+    assert_eq!(tail(&[]), all[2..]);
 }
 
 #[test]
@@ -177,13 +211,24 @@ fn enqueue_reads_csv_by_its_dotted_header() {
     let file = folder.path().join("rows.csv");
     let header = "request_id,initiator,member.name,member.id_number,member.phone,member.joined_on,source.organization_id,source.full_name,destination.province_code,destination.full_name,reason,details.employer_name,details.employer_address,details.employer_has_organization,applied_at";
     let row = "BJ-1,branch,张三,11010519491231002X,13800138000,2012-05,1,来源团支部,44,共青团中山大学委员会,employment,某公司,\"创新路 1 号, 甲座\",true,2024-07-01T09:30:00+08:00";
-    std::fs::write(&file, format!("\u{feff}{header}\n{row}\n{row},too many\n")).expect("written");
+    std::fs::write(
+        &file,
+        format!(
+            "\u{feff}{header}\n{row}\n{row},too many\n{}\n",
+            row.replace("某公司", &"某".repeat(100_000))
+        ),
+    )
+    .expect("written");
     let output = run(&config, &["--json", "enqueue", &file.display().to_string()]);
     assert_eq!(code(&output), 4, "{}", text(&output.stderr));
     let lines: Vec<serde_json::Value> =
         text(&output.stdout).lines().map(|line| serde_json::from_str(line).expect("JSON")).collect();
     assert_eq!(lines[0]["line"], 3, "{lines:?}");
-    assert_eq!(lines[1]["summary"], serde_json::json!({"created": 1, "same": 0, "refused": 1}));
+    assert_eq!(
+        (&lines[1]["line"], &lines[1]["problems"][0]["code"]),
+        (&4.into(), &"payload_too_large".into())
+    );
+    assert_eq!(lines[2]["summary"], serde_json::json!({"created": 1, "same": 0, "refused": 2}));
     let shown: serde_json::Value =
         serde_json::from_slice(&run(&config, &["--json", "outbox", "show", "BJ-1"]).stdout).expect("JSON");
     assert_eq!(shown["transfer"]["system"], "guangdong");
