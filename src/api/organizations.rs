@@ -95,7 +95,7 @@ pub(super) async fn check_name(
     let field = |key: &str| value.get(key).and_then(serde_json::Value::as_str).unwrap_or_default();
     let (code, partner) = route(&state, field("province_code"))?;
     let name = text::clean(field("full_name"), 2, FULL_NAME_LIMIT).ok();
-    let name = name.filter(|name| !normalize::is_blank(name)).ok_or_else(|| {
+    let unfit = || {
         ApiProblem::one(
             &state,
             Problem::at(
@@ -105,9 +105,10 @@ pub(super) async fn check_name(
                 "the full name has 2 to 200 printable characters",
             ),
         )
-    })?;
+    };
+    let name = name.filter(|name| !normalize::is_blank(name)).ok_or_else(unfit)?;
     let CheckAnswer { result, message, message_en, organization_id, suggestions, source, .. } =
-        check_cached(&state.checks, &partner, &state.clock, code, &name).await;
+        check_cached(&state.checks, &partner, &state.clock, code, &name).await.map_err(|_| unfit())?;
     Ok(Json(CheckView { result, message, message_en, organization_id, suggestions, source }))
 }
 
@@ -123,20 +124,20 @@ pub(super) async fn search_names(
     caller.require(&state, &READERS)?;
     let (code, partner) = route(&state, &query.province_code)?;
     let least = partner.adapter.capabilities().search_keyword_least;
-    let words = query.q.trim();
-    let count = words.chars().count();
-    if count < least as usize || count > 100 || words.chars().any(char::is_control) {
-        return Err(ApiProblem::one(
+    let unfit = || {
+        ApiProblem::one(
             &state,
             Problem::at(
                 ProblemCode::FieldInvalid,
                 "q",
-                format!("关键词须为 {least} 至 100 个字符"),
-                format!("the words have {least} to 100 characters"),
+                format!("关键词须为 {least} 至 100 个字符，不含控制字符"),
+                format!("the words have {least} to 100 printable characters"),
             ),
-        ));
-    }
-    let page = search(&partner, &state.clock, code, words, query.limit).await.ok_or_else(|| {
+        )
+    };
+    let words = text::clean(&query.q, least as usize, 100).map_err(|_| unfit())?;
+    let page = search(&partner, &state.clock, code, &words, query.limit).await.map_err(|_| unfit())?;
+    let page = page.ok_or_else(|| {
         ApiProblem::one(
             &state,
             Problem::new(

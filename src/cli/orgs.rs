@@ -2,10 +2,10 @@
 
 use super::{Context, Done, Failure};
 use crate::app::App;
-use crate::organization::check::{Finding, check, search};
+use crate::organization::check::{Finding, ask, search};
 use crate::partner::Partner;
 use clap::Subcommand;
-use league_contract::{Organization, ProvinceCode};
+use league_contract::{EncodeError, Organization, ProvinceCode};
 use std::sync::Arc;
 
 #[derive(Subcommand, Debug)]
@@ -36,7 +36,8 @@ pub(super) async fn run(context: &Context, command: OrgsCommand) -> Done {
     match command {
         OrgsCommand::Check { province, name } => {
             let (code, partner) = route(context, &app, &province)?;
-            let (answer, _) = check(&partner, &app.clock, code, name.trim()).await;
+            let (answer, _) =
+                ask(&partner, &app.clock, code, name.trim()).await.map_err(|error| unfit(context, &error))?;
             if context.out.json {
                 context.out.value(&answer)?;
             } else {
@@ -61,6 +62,7 @@ pub(super) async fn run(context: &Context, command: OrgsCommand) -> Done {
         OrgsCommand::Search { province, words, limit } => {
             let (code, partner) = route(context, &app, &province)?;
             let page = search(&partner, &app.clock, code, words.trim(), limit).await;
+            let page = page.map_err(|error| unfit(context, &error))?;
             let page = page.ok_or_else(|| {
                 Failure::Failed(anyhow::anyhow!("{} gave no answer that can be used", partner.system))
             })?;
@@ -80,6 +82,14 @@ pub(super) async fn run(context: &Context, command: OrgsCommand) -> Done {
             Ok(())
         }
     }
+}
+
+/// The system's profile can't carry what was asked for.
+fn unfit(context: &Context, error: &EncodeError) -> Failure {
+    Failure::Usage(format!(
+        "{}: {error}",
+        context.out.lang.pick("无法这样查询", "it can't be asked like this")
+    ))
 }
 
 fn route(context: &Context, app: &App, province: &str) -> Result<(ProvinceCode, Arc<Partner>), Failure> {

@@ -5,8 +5,8 @@ use crate::clock::Clock;
 use crate::partner::{Exchange, Outcome, Partner};
 use jiff::{SignedDuration, Timestamp};
 use league_contract::{
-    Answer, Call, Organization, OrganizationCheck, OrganizationPage, ProblemCode, ProvinceCode, Refusal,
-    Reply, System,
+    Answer, Call, EncodeError, Organization, OrganizationCheck, OrganizationPage, ProblemCode, ProvinceCode,
+    Refusal, Reply, System,
 };
 use serde::Serialize;
 use std::collections::BTreeMap;
@@ -96,22 +96,35 @@ impl CheckAnswer {
     }
 }
 
-/// Asks a system whether an organization of this full name exists. The exchange comes along, for the record.
+/// Like [`ask`], for delivery: a name that the profile can't carry is not checked, and the submit that follows says
+/// what is wrong with it.
 pub async fn check(
     partner: &Partner,
     clock: &Clock,
     province: ProvinceCode,
     name: &str,
 ) -> (CheckAnswer, Option<Exchange>) {
+    let asked = ask(partner, clock, province, name).await;
+    asked.unwrap_or_else(|_| (CheckAnswer::new(Finding::Unsupported, partner), None))
+}
+
+/// Asks a system whether an organization of this full name exists. The exchange comes along, for the record.
+///
+/// # Errors
+/// [`EncodeError`] where the profile can't carry the name.
+pub async fn ask(
+    partner: &Partner,
+    clock: &Clock,
+    province: ProvinceCode,
+    name: &str,
+) -> Result<(CheckAnswer, Option<Exchange>), EncodeError> {
     if !partner.adapter.capabilities().organization_check {
         let mut answer = CheckAnswer::new(Finding::Unsupported, partner);
         answer.suggestions = suggest(partner, clock, province, name).await;
-        return (answer, None);
+        return Ok((answer, None));
     }
     let call = Call::CheckOrganization { province_code: province, full_name: name.to_owned() };
-    let Ok(exchange) = partner.ask(call, clock).await else {
-        return (CheckAnswer::new(Finding::NotFound, partner), None);
-    };
+    let exchange = partner.ask(call, clock).await?;
     let mut answer = match &exchange.outcome {
         Outcome::Reply(Reply::Answered(Answer::Organization(OrganizationCheck::Exists {
             organization_id,
@@ -135,26 +148,29 @@ pub async fn check(
     if matches!(answer.result, Finding::NotFound | Finding::Ambiguous) {
         answer.suggestions = suggest(partner, clock, province, name).await;
     }
-    (answer, Some(exchange))
+    Ok((answer, Some(exchange)))
 }
 
-/// Like [`check`], but believes an answer of the last minute.
+/// Like [`ask`], but believes an answer of the last minute.
+///
+/// # Errors
+/// As [`ask`].
 pub async fn check_cached(
     cache: &CheckCache,
     partner: &Partner,
     clock: &Clock,
     province: ProvinceCode,
     name: &str,
-) -> CheckAnswer {
+) -> Result<CheckAnswer, EncodeError> {
     let key = (partner.system.clone(), province, name.to_owned());
     let now = clock.now();
     if let Ok(known) = cache.0.lock()
         && let Some((at, answer)) = known.get(&key)
         && now.duration_since(*at) < CACHE_FOR
     {
-        return CheckAnswer { source: Source::Cache, ..answer.clone() };
+        return Ok(CheckAnswer { source: Source::Cache, ..answer.clone() });
     }
-    let (answer, _) = check(partner, clock, province, name).await;
+    let (answer, _) = ask(partner, clock, province, name).await?;
     if !matches!(answer.result, Finding::Unavailable)
         && let Ok(mut known) = cache.0.lock()
     {
@@ -163,25 +179,28 @@ pub async fn check_cached(
             known.insert(key, (now, answer.clone()));
         }
     }
-    answer
+    Ok(answer)
 }
 
 /// Searches a system's list; `None` where the system does not answer.
+///
+/// # Errors
+/// [`EncodeError`] where the profile can't carry the words.
 pub async fn search(
     partner: &Partner,
     clock: &Clock,
     province: ProvinceCode,
     words: &str,
     limit: u32,
-) -> Option<OrganizationPage> {
+) -> Result<Option<OrganizationPage>, EncodeError> {
     let capabilities = partner.adapter.capabilities();
     let size = limit.clamp(1, capabilities.search_page_limit);
     let call =
         Call::SearchOrganizations { province_code: province, keyword: words.to_owned(), page: 1, size };
-    match partner.ask(call, clock).await.ok()?.outcome {
+    Ok(match partner.ask(call, clock).await?.outcome {
         Outcome::Reply(Reply::Answered(Answer::Organizations(page))) => Some(page),
         Outcome::Reply(_) | Outcome::NotSent(_) | Outcome::NoAnswer(_) => None,
-    }
+    })
 }
 
 /// The nearest names that the system's own search finds by parts of a name: the middle first, since prefixes and
@@ -202,7 +221,7 @@ pub async fn suggest(
         if words.chars().count() < 2 || found.len() >= SUGGESTIONS as usize {
             continue;
         }
-        let Some(page) = search(partner, clock, province, words, 20).await else { break };
+        let Ok(Some(page)) = search(partner, clock, province, words, 20).await else { break };
         for organization in page.items {
             if !found.iter().any(|known| known.organization_id == organization.organization_id) {
                 found.push(organization);

@@ -203,6 +203,17 @@ fn newest_events_come_without_a_cursor(config: &Path, folder: &TempDir, good: &s
     assert_eq!(tail(&[]), all[2..]);
 }
 
+/// Nobody is asked: what a profile can't carry is wrong use, not a system in trouble.
+#[test]
+fn words_that_a_profile_has_no_room_for_are_wrong_use() {
+    let folder = TempDir::new().expect("folder");
+    let config = configured(&folder);
+    for province in ["44", "35"] {
+        let output = run(&config, &["orgs", "search", "--province", province, "中山\u{202E}大学"]);
+        assert_eq!(code(&output), 2, "{}", text(&output.stderr));
+    }
+}
+
 #[test]
 fn enqueue_reads_csv_by_its_dotted_header() {
     let folder = TempDir::new().expect("folder");

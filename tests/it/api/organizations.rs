@@ -114,6 +114,7 @@ async fn bad_questions_are_refused() {
         (json!({"province_code": "320000", "full_name": " "}), "field_invalid", "full_name"),
         (json!({"province_code": "320000", "full_name": "团".repeat(201)}), "field_invalid", "full_name"),
         (json!({"province_code": "320000", "full_name": "共青团\u{7}南京"}), "field_invalid", "full_name"),
+        (json!({"province_code": "320000", "full_name": "共青团\u{202E}南京"}), "field_invalid", "full_name"),
         (json!({"province_code": "320000"}), "field_invalid", "full_name"),
     ] {
         let problem = test.client.post("/v1/organizations/check", &body).await.problem(422, code);
@@ -125,6 +126,8 @@ async fn bad_questions_are_refused() {
         ("province_code=320000&q=a", "field_invalid", "q"),
         ("province_code=320000&q=", "field_invalid", "q"),
         ("province_code=320000&q=a%07b", "field_invalid", "q"),
+        ("province_code=440000&q=ab%E2%80%AEcd", "field_invalid", "q"),
+        ("province_code=350000&q=ab%EF%BF%BFcd", "field_invalid", "q"),
     ] {
         let problem = test.client.get(&format!("/v1/organizations?{query}")).await.problem(422, code);
         assert_eq!(problem["field"], field, "{query}");
