@@ -7,6 +7,9 @@ use jiff::Timestamp;
 use std::collections::BTreeMap;
 use std::fmt;
 
+/// The shortest end of an ID number that says something of it, in characters: 后四位.
+const SHORTEST_END: usize = 4;
+
 /// Upstream's key for a transfer, and the idempotency key at every partner: 1 to 64 of `A-Z a-z 0-9 _ -`.
 #[derive(Clone, PartialEq, Eq, PartialOrd, Ord, Hash, serde::Serialize)]
 #[serde(transparent)]
@@ -154,10 +157,11 @@ impl Transfer {
     /// wrote: partners quote what they refuse.
     #[must_use]
     pub fn redact(&self, foreign: &str) -> String {
+        const SEPARATORS: [char; 6] = [' ', '\u{3000}', '-', '－', '—', '.'];
         let mut text = foreign.to_owned();
         let mut hide = |clear: &str, masked: String| {
-            if clear.chars().count() >= 2 && text.contains(clear) {
-                text = text.replace(clear, &masked);
+            if clear.chars().count() >= 2 {
+                text = mask::known(&text, clear, &SEPARATORS, &masked);
             }
         };
         hide(self.member.id_number.expose(), self.member.id_number.masked());
@@ -171,6 +175,43 @@ impl Transfer {
                 DetailKind::Text(..) | DetailKind::Choice(_) | DetailKind::Flag | DetailKind::Month => {}
             }
         }
+        // The last eight are the initial password, and partners speak of the last six or four: no end of it stays.
+        let id_number = self.member.id_number.expose();
+        for from in 1..=id_number.len().saturating_sub(SHORTEST_END) {
+            if let Some(end) = id_number.get(from..) {
+                text = mask::known(&text, end, &[], &"*".repeat(end.len()));
+            }
+        }
         mask::digits(&text)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use crate::document::read_canonical;
+    use serde_json::json;
+
+    #[test]
+    fn no_end_of_an_id_number_and_no_spaced_phone_stays() {
+        let transfer = read_canonical(&json!({
+            "request_id": "R", "initiator": "member",
+            "member": {"name": "张三", "id_number": "11010519491231002X", "phone": "13800138000", "joined_on": "2012-05"},
+            "source": {"organization_id": "1", "full_name": "来源团支部"},
+            "destination": {"province_code": "320000", "full_name": "共青团南京大学委员会"},
+            "reason": "other", "details": {"text": "因家庭原因迁往外地居住生活"}, "applied_at": "2024-07-01T09:30:00+08:00"
+        }))
+        .expect("a transfer");
+        for (words, shown) in [
+            ("初始密码 1231002X", "初始密码 ********"),
+            ("后六位31002x", "后六位******"),
+            ("后四位 002X。", "后四位 ****。"),
+            ("02X", "02X"),
+            ("生日及以后 19491231002X", "生日及以后 ************"),
+            ("110105 19491231 002x", "110***************"),
+            ("11010519491231002X", "110***************"),
+            ("张三 138-0013-8000、138 0013 8000", "张* 138********、138********"),
+        ] {
+            assert_eq!(transfer.redact(words), shown);
+        }
     }
 }
