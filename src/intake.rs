@@ -11,7 +11,7 @@ use crate::transfer::{
     Cause, Entry, Event, Facts, Line, Milestone, Milestones, State, Verdict, Withdrawal, advance,
 };
 use league_contract::document::{self, Rules, unknown_province};
-use league_contract::{Problem, ProblemCode, RequestId, System, Transfer, text};
+use league_contract::{Problem, ProblemCode, ProvinceCode, RequestId, System, Transfer, text};
 use serde_json::Value;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -72,28 +72,43 @@ impl Intake {
     pub fn read(&self, value: &Value) -> Result<(Transfer, System), Vec<Problem>> {
         let route = |text: &str| {
             let code = self.routes.resolve(text).ok_or_else(unknown_province)?;
-            self.routes.system(code).map(|_| code)
+            self.system(code).map(|_| code)
         };
-        let transfer = document::read(value, Rules { province: &route, now: Some(self.clock.now()) })?;
-        if normalize::is_blank(&transfer.destination.full_name) {
-            return Err(vec![Problem::at(
+        let read = document::read(value, Rules { province: &route, now: Some(self.clock.now()) });
+        let (transfer, mut problems) =
+            read.map_or_else(|found| (None, found), |read| (Some(read), Vec::new()));
+        let field = "destination.full_name";
+        let name = value.pointer("/destination/full_name").and_then(Value::as_str);
+        let told = problems.iter().any(|problem| problem.field.as_deref() == Some(field));
+        if name.is_some_and(normalize::is_blank) && !told {
+            problems.push(Problem::at(
                 ProblemCode::FieldInvalid,
-                "destination.full_name",
+                field,
                 "组织全称为空，请填写接收组织的全称",
                 "the full name is blank: give the receiving organization's full name",
-            )]);
+            ));
         }
-        let system =
-            self.routes.system(transfer.destination.province_code).map_err(|problem| vec![problem])?;
-        if !self.partners.contains_key(&system) {
-            return Err(vec![Problem::at(
-                ProblemCode::NoRoute,
-                "destination.province_code",
-                format!("尚未接通 {system}，请联系运维"),
-                format!("{system} is not configured here: ask operations"),
-            )]);
+        match transfer {
+            Some(transfer) if problems.is_empty() => {
+                let system = self.system(transfer.destination.province_code);
+                system.map(|system| (transfer, system)).map_err(|problem| vec![problem])
+            }
+            _ => Err(problems),
         }
-        Ok((transfer, system))
+    }
+
+    /// The system that takes a province's transfers, if it is configured here.
+    fn system(&self, code: ProvinceCode) -> Result<System, Problem> {
+        let system = self.routes.system(code)?;
+        if self.partners.contains_key(&system) {
+            return Ok(system);
+        }
+        Err(Problem::at(
+            ProblemCode::NoRoute,
+            "destination.province_code",
+            format!("尚未接通 {system}，请联系运维"),
+            format!("{system} is not configured here: ask operations"),
+        ))
     }
 
     /// Takes one document in, in a transaction of its own.

@@ -63,7 +63,7 @@ fn places_and_people() -> Vec<Case> {
         ("field_invalid", "member.phone", json!(13_800_138_000_u64), "字符串", "a string"),
         ("field_invalid", "member.name", json!(""), "1 至 50", "1 to 50"),
         ("field_invalid", "member.name", json!("某".repeat(51)), "1 至 50", "1 to 50"),
-        ("field_invalid", "member.name", json!("张\u{0}三"), "控制字符", "printable"),
+        ("field_invalid", "member.name", json!("张\u{0}三"), "可见字符", "visible"),
         ("field_invalid", "member.joined_on", json!("2018-13"), "YYYY-MM", "YYYY-MM"),
         ("field_invalid", "member.joined_on", json!("1921-12"), "1922", "1922"),
         ("field_invalid", "member.joined_on", json!("2026-08"), "不晚于本月", "not in the future"),
@@ -219,6 +219,21 @@ async fn a_system_that_is_not_configured_takes_nothing() {
     let problem = answer.problem(422, "no_route");
     assert_eq!(problem["field"], "destination.province_code");
     assert!(problem["detail"].as_str().is_some_and(|text| text.contains("尚未接通")));
+    // It comes with everything else that is wrong.
+    let mut bad = SIDES[0].document("NONE", 1);
+    bad["destination"]["full_name"] = json!("\u{200B}\u{200B}");
+    bad["member"]["phone"] = json!("1");
+    let problem = test.client.post("/v1/transfers", &bad).await.json();
+    let mut told = told(&problem);
+    told.sort();
+    assert_eq!(
+        told,
+        [
+            "field_invalid destination.full_name",
+            "field_invalid member.phone",
+            "no_route destination.province_code"
+        ]
+    );
     test.finish().await;
 }
 
