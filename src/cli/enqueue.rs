@@ -209,6 +209,11 @@ fn csv_rows(reader: impl Read + 'static) -> Result<impl Iterator<Item = std::io:
             "the CSV's first line must name its columns: request_id, initiator, member.name, …".into(),
         ));
     }
+    if let Some(twice) = header.iter().enumerate().find(|(at, name)| header[..*at].contains(name)) {
+        // Which of the two was meant, nobody knows: a person could go out under another's name.
+        let name: String = twice.1.chars().filter(|c| !c.is_control()).take(40).collect();
+        return Err(Failure::Usage(format!("the CSV names the column {name} twice: leave one out")));
+    }
     Ok(reader.into_records().enumerate().map(move |(at, record)| {
         let fallback = at as u64 + 2;
         match record {

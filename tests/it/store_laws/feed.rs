@@ -141,7 +141,7 @@ pub(super) async fn the_feed_hears_changes_and_milestones_alone(bench: Bench) {
             "milestone - - received - upstream 0",
             "milestone - - approved - callback 1",
             "state_changed queued completed - - callback 1",
-            "conflict completed - - Reported(Rejected) contradicts completed callback 2",
+            "conflict completed - - 与“已完成”矛盾 (Reported(Rejected) contradicts completed) callback 2",
             "note - - - held: 王老师 operator 3",
             "milestone - - account_created - callback 4",
         ]
