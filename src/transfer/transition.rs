@@ -22,34 +22,10 @@ pub enum Verdict {
 pub const fn transition(completion: Completion, state: State, event: Event) -> Verdict {
     use Verdict::{Conflict, To};
     match event {
-        Event::Claimed => match state {
-            State::Queued => To(State::Sending),
-            State::Sending
-            | State::Unconfirmed
-            | State::Submitted
-            | State::AwaitingCheckIn
-            | State::Completed
-            | State::Rejected
-            | State::Returned
-            | State::Overdue
-            | State::Withdrawn
-            | State::Failed => Conflict,
-        },
+        Event::Claimed => only(state, State::Queued, State::Sending),
         Event::Released => from_sending(state, State::Queued),
         Event::Lost => from_sending(state, State::Unconfirmed),
-        Event::NotReceived => match state {
-            State::Unconfirmed => To(State::Queued),
-            State::Queued
-            | State::Sending
-            | State::Submitted
-            | State::AwaitingCheckIn
-            | State::Completed
-            | State::Rejected
-            | State::Returned
-            | State::Overdue
-            | State::Withdrawn
-            | State::Failed => Conflict,
-        },
+        Event::NotReceived => only(state, State::Unconfirmed, State::Queued),
         Event::Reported(status) => reported(state, state_of(completion, status)),
         Event::DataRefused => from_sending(state, State::Returned),
         Event::GivenUp => match state {
