@@ -1,15 +1,14 @@
 //! Suspension: a system that refuses our credentials is left alone until somebody mends them.
 
 use crate::partner::Partner;
-use crate::store::{Store, StoreError};
+use crate::store::{Store, StoreError, Tx};
 use league_contract::Blockage;
 
 /// Suspends a system, once: the alarm is raised with the first refusal alone.
 ///
 /// # Errors
 /// [`StoreError`].
-pub async fn suspend(store: &Store, partner: &Partner, why: Blockage, code: &str) -> Result<(), StoreError> {
-    let mut tx = store.write("suspend").await?;
+pub async fn suspend(tx: &mut Tx, partner: &Partner, why: Blockage, code: &str) -> Result<(), StoreError> {
     let mut row = tx.system(&partner.system).await?;
     if row.suspended.is_some() {
         return Ok(());
@@ -22,8 +21,7 @@ pub async fn suspend(store: &Store, partner: &Partner, why: Blockage, code: &str
         "system suspended: nothing is sent until its credentials change or an operator runs `systems resume`");
     row.suspended = Some(reason);
     row.credentials = Some(partner.credentials.clone());
-    tx.save_system(&partner.system, &row).await?;
-    tx.commit().await
+    tx.save_system(&partner.system, &row).await
 }
 
 /// Lifts a suspension when the configuration now holds other credentials than those that were refused.

@@ -157,6 +157,7 @@ fn schema(error: StoreError) -> Failure {
         | StoreError::Owned(_)
         | StoreError::Lock { .. }
         | StoreError::BadRow { .. }
+        | StoreError::Closed
         | StoreError::LeaseLost(_)) => Failure::Failed(error.into()),
     }
 }

@@ -152,7 +152,10 @@ async fn apply(
         EventKind::AccountCreated => (None, Some(event.occurred_at)),
     };
     let error = match event.kind {
-        EventKind::Status(status) => ended_badly(sealer, stored, status, event.reason.as_ref(), at),
+        EventKind::Status(status) => {
+            let words = event.reason.as_ref().and_then(|words| redacted(sealer, stored, words));
+            ended_badly(status, words.as_deref(), at)
+        }
         EventKind::AccountCreated => None,
     };
     let facts = Facts {
@@ -170,14 +173,8 @@ async fn apply(
     Ok(if step.verdict == Verdict::Conflict { CallbackVerdict::Conflict } else { CallbackVerdict::Applied })
 }
 
-/// The partner's words for a refusal or a lapse, with the persons of this transfer starred out.
-pub(crate) fn ended_badly(
-    sealer: &Sealer,
-    stored: &Stored,
-    status: PartnerStatus,
-    reason: Option<&Words>,
-    at: Timestamp,
-) -> Option<LastError> {
+/// Why a transfer ended badly, for people; `words` are the partner's, redacted.
+pub(crate) fn ended_badly(status: PartnerStatus, words: Option<&str>, at: Timestamp) -> Option<LastError> {
     let (code, zh, en) = match status {
         PartnerStatus::Rejected => ("rejected", "接收团组织未通过", "refused by the receiving organization"),
         PartnerStatus::Overdue => ("overdue", "已逾期", "lapsed"),
@@ -187,12 +184,7 @@ pub(crate) fn ended_badly(
         | PartnerStatus::CheckedIn
         | PartnerStatus::Withdrawn => return None,
     };
-    // Without the document nobody knows whom the words may name: the fact goes on, the words stay sealed.
-    let words = reason.and_then(|words| {
-        let transfer = sealer.open_transfer(&stored.entry.request_id, &stored.document_sealed).ok()?;
-        Some(format!(": {}", transfer.redact(words.as_received())))
-    });
-    let words = words.unwrap_or_default();
+    let words = words.map(|words| format!(": {words}")).unwrap_or_default();
     Some(LastError {
         code: code.to_owned(),
         zh: format!("{zh}{words}"),
@@ -200,6 +192,13 @@ pub(crate) fn ended_badly(
         at,
         suggestions: vec![],
     })
+}
+
+/// A partner's words with the persons of this transfer starred out. Without the document nobody knows whom they may
+/// name: the fact goes on, the words stay sealed.
+fn redacted(sealer: &Sealer, stored: &Stored, words: &Words) -> Option<String> {
+    let transfer = sealer.open_transfer(&stored.entry.request_id, &stored.document_sealed).ok()?;
+    Some(transfer.redact(words.as_received()))
 }
 
 fn word(kind: EventKind) -> &'static str {

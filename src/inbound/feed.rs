@@ -96,7 +96,9 @@ impl Feed {
             }
             Outcome::Reply(Reply::Answered(Answer::CursorExpired)) => self.start_over().await,
             Outcome::Reply(Reply::Blocked { why, remark }) => {
-                suspend(&self.store, &self.partner, why, &remark.code).await?;
+                let mut tx = self.store.write("suspend").await?;
+                suspend(&mut tx, &self.partner, why, &remark.code).await?;
+                tx.commit().await?;
                 Ok(Polled::Blocked(why))
             }
             outcome @ (Outcome::Reply(_) | Outcome::NotSent(_) | Outcome::NoAnswer(_)) => {

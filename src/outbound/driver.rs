@@ -1,13 +1,20 @@
-//! One system's queue: claims only as many as can start now, and lets them run side by side.
+//! One system's queue. It works in turns: a transaction decides and puts on record, exchanges run side by side, and
+//! what ended meanwhile is settled together in the next one.
 
-use super::send::Delivery;
+use super::Delivery;
+use super::exchange::{Checked, Finished};
+use super::turn::{Renew, Turn, Turned};
+use crate::notify::Listener;
 use crate::partner::Partner;
-use crate::store::{Claimant, Lease, StoreError};
-use jiff::SignedDuration;
+use crate::store::StoreError;
+use jiff::{SignedDuration, Timestamp};
+use std::collections::HashMap;
 use std::sync::Arc;
-use tokio::sync::Semaphore;
+use tokio::task::{Id, JoinError, JoinSet};
 use tokio_util::sync::CancellationToken;
-use tokio_util::task::TaskTracker;
+
+/// How long what ended may wait for company before it is settled, while the system is busy.
+const LINGER: SignedDuration = SignedDuration::from_millis(10);
 
 /// Drives one system's deliveries. Each system has its own: one that is slow costs the others nothing.
 pub struct Driver {
@@ -19,110 +26,207 @@ pub struct Driver {
     pub poll_interval: SignedDuration,
 }
 
+/// Something that ended outside a transaction.
+enum News {
+    Finished(Finished),
+    Checked(Checked),
+}
+
+/// What a driver holds between two turns. Dropped in the middle, as by a process that ends, its leases run out.
+#[derive(Default)]
+struct Desk {
+    /// What is at the partner now. Aborted with the desk.
+    away: JoinSet<News>,
+    /// The leases of what is away: transfer and token.
+    leases: HashMap<Id, (i64, i64)>,
+    finished: Vec<Arc<Finished>>,
+    checked: Vec<Arc<Checked>>,
+    /// When the first of what waits to be settled ended.
+    waiting_since: Option<Timestamp>,
+    renewed_at: Option<Timestamp>,
+    next_due: Option<Timestamp>,
+}
+
 impl Driver {
     /// Claims and delivers until told to stop; then lets what is in flight finish.
     pub async fn run(self, stop: CancellationToken) {
-        let slots = Arc::new(Semaphore::new(self.partner.policy.concurrency as usize));
-        let tracker = TaskTracker::new();
+        let mut desk = Desk::default();
         let mut bell = self.delivery.bell.listen();
-        while !stop.is_cancelled() {
-            let free = slots.available_permits();
-            let leases = if free == 0 { Vec::new() } else { self.claim_logged(free).await };
-            let full = free > 0 && leases.len() == free;
-            for lease in leases {
-                let Ok(slot) = slots.clone().acquire_owned().await else { break };
-                let (delivery, partner) = (self.delivery.clone(), self.partner.clone());
-                tracker.spawn(async move {
-                    work(&delivery, &partner, lease).await;
-                    drop(slot);
-                    delivery.bell.ring();
-                });
+        loop {
+            let claiming = !stop.is_cancelled();
+            if !claiming && desk.is_empty() {
+                return;
             }
-            // Register came first (`listen`), then the look; only now the sleep.
-            if !full {
-                let wait = self.until_next_due().await;
-                tokio::select! {
-                    () = stop.cancelled() => {}
-                    () = bell.wait(&self.delivery.clock, wait) => {}
+            self.renew(&mut desk).await;
+            let more = match self.advance(&mut desk, claiming).await {
+                Ok(more) => more,
+                Err(error) => {
+                    tracing::error!(system = %self.partner.system, error = %error, source = source(&error),
+                        "the outbox can't be written: what was claimed and what ended is kept, and tried again");
+                    self.delivery.clock.sleep(self.poll_interval).await;
+                    false
                 }
-            } else {
-                tokio::select! {
-                    () = stop.cancelled() => {}
-                    freed = slots.acquire() => drop(freed),
-                }
+            };
+            if !more {
+                self.wait(&mut desk, &mut bell, &stop).await;
             }
         }
-        tracker.close();
-        tracker.wait().await;
     }
 
-    /// Claims and finishes what is due now, once; returns how many there were. For tests and for draining.
+    /// Claims what is due now, once, and finishes it; returns how many there were. For tests and for draining.
     ///
     /// # Errors
-    /// [`StoreError`] of the claim.
+    /// [`StoreError`] of a turn.
     pub async fn run_once(&self) -> Result<usize, StoreError> {
-        let leases = self.claim(self.partner.policy.concurrency as usize).await?;
-        let count = leases.len();
-        let tracker = TaskTracker::new();
-        for lease in leases {
-            let (delivery, partner) = (self.delivery.clone(), self.partner.clone());
-            tracker.spawn(async move { work(&delivery, &partner, lease).await });
-        }
-        tracker.close();
-        tracker.wait().await;
-        Ok(count)
-    }
-
-    async fn claim_logged(&self, free: usize) -> Vec<Lease> {
-        match self.claim(free).await {
-            Ok(leases) => leases,
-            Err(error) => {
-                tracing::error!(system = %self.partner.system, error = %error, source = source(&error), "nothing could be claimed: trying again");
-                Vec::new()
+        let mut desk = Desk::default();
+        let (due, _) = self.delivery.look(&self.partner).await?;
+        let claimed = self.turn(&mut desk, if due { self.partner.policy.concurrency } else { 0 }).await?;
+        while let Some(ended) = desk.away.join_next_with_id().await {
+            desk.take(ended, self.delivery.clock.now());
+            if desk.away.is_empty() {
+                self.turn(&mut desk, 0).await?;
             }
         }
+        Ok(claimed)
     }
 
-    /// The first commit.
-    async fn claim(&self, free: usize) -> Result<Vec<Lease>, StoreError> {
-        let delivery = &self.delivery;
-        let now = delivery.clock.now();
-        let system = &self.partner.system;
-        let mut look = delivery.store.read("look").await?;
-        let row = look.system(system).await?;
-        let due = look.next_due(system).await?;
-        drop(look);
-        // A look costs no write lock; most looks find nothing.
-        if row.suspended.is_some() || row.paused.is_some() || due.is_none_or(|due| due > now) {
-            return Ok(Vec::new());
-        }
-        let until = now.saturating_add(delivery.lease).unwrap_or(now);
-        let claimant = Claimant { worker: &delivery.worker, now, until };
-        let mut tx = delivery.store.write("claim").await?;
-        let limit = u32::try_from(free).unwrap_or(u32::MAX);
-        let leases = tx.claim(system, self.partner.policy.following, limit, claimant).await?;
-        tx.commit().await?;
-        Ok(leases)
-    }
-
-    async fn until_next_due(&self) -> SignedDuration {
-        let due = match self.delivery.store.read("look").await {
-            Ok(mut tx) => tx.next_due(&self.partner.system).await.ok().flatten(),
-            Err(_) => None,
-        };
+    /// Makes a turn, if there is something to do in one. Returns whether there may be more at once.
+    async fn advance(&self, desk: &mut Desk, claiming: bool) -> Result<bool, StoreError> {
         let now = self.delivery.clock.now();
-        // What is due already but was not claimed (suspended, no slot) is looked at again at the usual pace.
-        let wait = due.map(|due| due.duration_since(now)).filter(|wait| wait.is_positive());
-        wait.map_or(self.poll_interval, |wait| wait.min(self.poll_interval))
+        let concurrency = self.partner.policy.concurrency;
+        let busy = u32::try_from(desk.away.len()).unwrap_or(u32::MAX);
+        let waited = desk.waiting_since.is_some_and(|since| now.duration_since(since) >= LINGER);
+        // While it is busy, what ended waits for company: a commit for one costs as much as a commit for many.
+        if busy > concurrency / 2 && !waited {
+            return Ok(false);
+        }
+        let free = if claiming { concurrency.saturating_sub(busy) } else { 0 };
+        if desk.waiting_since.is_none() {
+            if free == 0 {
+                return Ok(false);
+            }
+            let (due, next_due) = self.delivery.look(&self.partner).await?;
+            desk.next_due = next_due;
+            if !due {
+                return Ok(false);
+            }
+        }
+        let claimed = self.turn(desk, free).await?;
+        Ok(free > 0 && u32::try_from(claimed).is_ok_and(|claimed| claimed == free))
+    }
+
+    async fn turn(&self, desk: &mut Desk, free: u32) -> Result<usize, StoreError> {
+        let turn = Turn {
+            delivery: self.delivery.clone(),
+            partner: self.partner.clone(),
+            finished: desk.finished.clone(),
+            checked: desk.checked.clone(),
+            free,
+        };
+        let settled = !desk.finished.is_empty();
+        let turned = self.delivery.store.grouped(turn).await?;
+        desk.finished.drain(..).for_each(|finished| self.tell(&finished));
+        desk.checked.clear();
+        desk.waiting_since = None;
+        let claimed = turned.claimed;
+        self.begin(desk, turned);
+        if settled || claimed > 0 {
+            self.delivery.bell.ring();
+        }
+        Ok(claimed)
+    }
+
+    /// Sends off what a turn put on record.
+    fn begin(&self, desk: &mut Desk, turned: Turned) {
+        desk.next_due = turned.next_due;
+        for hand in turned.to_check {
+            let lease = hand.lease();
+            let (delivery, partner) = (self.delivery.clone(), self.partner.clone());
+            desk.send_off(lease, async move { News::Checked(delivery.check(&partner, hand).await) });
+        }
+        for started in turned.started {
+            let lease = started.hand.lease();
+            let (delivery, partner) = (self.delivery.clone(), self.partner.clone());
+            desk.send_off(lease, async move { News::Finished(delivery.exchange(&partner, started).await) });
+        }
+    }
+
+    fn tell(&self, finished: &Finished) {
+        let exchange = &finished.exchange;
+        tracing::info!(request_id = %finished.hand.entry.request_id, system = %self.partner.system, operation = %exchange.operation,
+            outcome = exchange.outcome.word(), code = finished.result.code.as_deref(), "exchange settled");
+    }
+
+    /// Waits for something to do: news from the partner, a bell, the next due time.
+    async fn wait(&self, desk: &mut Desk, bell: &mut Listener, stop: &CancellationToken) {
+        let clock = &self.delivery.clock;
+        let now = clock.now();
+        let pause = match desk.waiting_since {
+            Some(since) => LINGER - now.duration_since(since),
+            None => desk
+                .next_due
+                .map(|due| due.duration_since(now))
+                // What is due already but was not claimed (suspended, no slot) is looked at again at the usual pace.
+                .filter(|wait| wait.is_positive())
+                .map_or(self.poll_interval, |wait| wait.min(self.poll_interval)),
+        };
+        let stopping = stop.is_cancelled();
+        tokio::select! {
+            Some(ended) = desk.away.join_next_with_id() => desk.take(ended, clock.now()),
+            () = bell.wait(clock, pause), if !stopping => {}
+            () = clock.sleep(pause), if stopping => {}
+            () = stop.cancelled(), if !stopping => {}
+        }
+        while let Some(ended) = desk.away.try_join_next_with_id() {
+            desk.take(ended, clock.now());
+        }
+    }
+
+    /// Keeps the leases of what is at work fresh, all of them in one statement.
+    async fn renew(&self, desk: &mut Desk) {
+        let now = self.delivery.clock.now();
+        let since = *desk.renewed_at.get_or_insert(now);
+        let leases = desk.leases();
+        if leases.is_empty() || now.duration_since(since) < self.delivery.lease / 3 {
+            return;
+        }
+        desk.renewed_at = Some(now);
+        let renew = Renew { leases, until: self.delivery.lease_from(now) };
+        if let Err(error) = self.delivery.store.grouped(renew).await {
+            tracing::warn!(system = %self.partner.system, error = %error, "leases could not be renewed: tried again before they run out");
+        }
     }
 }
 
-async fn work(delivery: &Delivery, partner: &Arc<Partner>, lease: Lease) {
-    let request_id = lease.stored.entry.request_id.clone();
-    let done = delivery.work(partner, lease).await;
-    if let Err(error) = done {
-        tracing::error!(%request_id, system = %partner.system, error = %error, source = source(&error),
-            "the work on a transfer could not be finished: its lease runs out, and what may have been sent is queried");
+impl Desk {
+    fn is_empty(&self) -> bool {
+        self.away.is_empty() && self.finished.is_empty() && self.checked.is_empty()
+    }
+
+    /// The leases of all that is in this driver's hands.
+    fn leases(&self) -> Vec<(i64, i64)> {
+        let finished = self.finished.iter().map(|one| one.hand.lease());
+        let checked = self.checked.iter().map(|one| one.hand.lease());
+        self.leases.values().copied().chain(finished).chain(checked).collect()
+    }
+
+    fn send_off(&mut self, lease: (i64, i64), exchange: impl Future<Output = News> + Send + 'static) {
+        let task = self.away.spawn(exchange);
+        self.leases.insert(task.id(), lease);
+    }
+
+    fn take(&mut self, ended: Result<(Id, News), JoinError>, now: Timestamp) {
+        let task = ended.as_ref().map_or_else(JoinError::id, |(task, _)| *task);
+        self.leases.remove(&task);
+        match ended {
+            Ok((_, News::Finished(finished))) => self.finished.push(Arc::new(finished)),
+            Ok((_, News::Checked(checked))) => self.checked.push(Arc::new(checked)),
+            Err(error) => {
+                tracing::error!(%error, "an exchange ended early: its lease runs out, and a query decides");
+                return;
+            }
+        }
+        self.waiting_since.get_or_insert(now);
     }
 }
 

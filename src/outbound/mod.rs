@@ -1,11 +1,43 @@
-//! The way out: claim, check, send, settle. Three commits around a remote call, never one across it.
+//! The way out, in turns: settle what ended, claim what is due and put it on record, send. No transaction is ever open
+//! while a partner is waited for.
 
 mod driver;
-mod send;
+mod exchange;
 mod settle;
+mod step;
 mod sweep;
+mod turn;
 
 pub use driver::Driver;
-pub use send::{Delivery, WorkError};
 pub use settle::{Consequence, consequence};
 pub use sweep::Sweeper;
+
+use crate::clock::Clock;
+use crate::notify::Bell;
+use crate::seal::Sealer;
+use crate::store::Store;
+use jiff::{SignedDuration, Timestamp};
+use std::sync::Arc;
+
+/// What every piece of work needs. Cheap to clone.
+#[derive(Clone)]
+pub struct Delivery {
+    /// The outbox.
+    pub store: Store,
+    /// What opens documents and seals exchanges.
+    pub sealer: Arc<Sealer>,
+    /// What time it is.
+    pub clock: Clock,
+    /// Rung after every settlement.
+    pub bell: Bell,
+    /// This run of this daemon, as it stands in leases and attempts.
+    pub worker: Arc<str>,
+    /// How long a claim lasts without being renewed.
+    pub lease: SignedDuration,
+}
+
+impl Delivery {
+    fn lease_from(&self, now: Timestamp) -> Timestamp {
+        now.saturating_add(self.lease).unwrap_or(Timestamp::MAX)
+    }
+}

@@ -1,10 +1,12 @@
 //! Exchanges with systems, kept for good.
 
 use super::StoreError;
+use super::batch::Batch;
 use super::row::Cell;
-use super::tx::{Tx, on};
+use super::tx::{Tx, execute, on};
 use jiff::Timestamp;
 use league_contract::{Operation, System};
+use std::collections::HashMap;
 
 /// An exchange that begins, or that is over already (`result` given).
 #[derive(Debug)]
@@ -82,40 +84,105 @@ struct AttemptRow {
     response_sealed: Option<Vec<u8>>,
 }
 
+static OPEN: Batch = Batch::new(
+    "INSERT INTO attempts (transfer_id, system, operation, worker, started_at, request_sealed) VALUES ",
+    6,
+    " RETURNING transfer_id, id",
+);
+
+static CLOSE: Batch = Batch::new(
+    "WITH v (id, finished_at, outcome, code, http_status, error, response_sealed) AS (VALUES ",
+    7,
+    ") UPDATE attempts SET finished_at = v.finished_at, outcome = v.outcome, code = v.code, \
+     http_status = v.http_status, error = v.error, response_sealed = v.response_sealed \
+     FROM v WHERE attempts.id = v.id AND attempts.finished_at IS NULL",
+);
+
+static RECORD: Batch = Batch::new(
+    "INSERT INTO attempts (transfer_id, system, operation, worker, started_at, request_sealed, finished_at, outcome, \
+     code, http_status, error, response_sealed) VALUES ",
+    12,
+    "",
+);
+
 impl Tx {
-    /// Notes that an exchange begins, before its first byte goes out; returns its key.
+    /// Notes that exchanges begin, before their first byte goes out; returns their keys in the same order. At most one
+    /// a transfer.
     ///
     /// # Errors
     /// [`StoreError`].
-    pub async fn open_attempt(&mut self, new: &NewAttempt<'_>) -> Result<i64, StoreError> {
-        on!(self, "noting an exchange", db => sqlx::query_scalar(
-            "INSERT INTO attempts (transfer_id, system, operation, worker, started_at, request_sealed) \
-             VALUES ($1, $2, $3, $4, $5, $6) RETURNING id")
-            .bind(new.transfer_id)
-            .bind(new.system.as_str())
-            .bind(new.operation.as_str())
-            .bind(new.worker)
-            .bind(new.started_at.as_millisecond())
-            .bind(new.request_sealed)
-            .fetch_one(db))
+    pub async fn open_attempts(&mut self, new: &[NewAttempt<'_>]) -> Result<Vec<i64>, StoreError> {
+        let mut keys = HashMap::with_capacity(new.len());
+        for (text, piece) in OPEN.pieces(new) {
+            let rows: Vec<(i64, i64)> = on!(self, "noting exchanges", db => piece
+                .iter()
+                .fold(sqlx::query_as(text), |query, one| {
+                    query
+                        .bind(one.transfer_id)
+                        .bind(one.system.as_str())
+                        .bind(one.operation.as_str())
+                        .bind(one.worker)
+                        .bind(one.started_at.as_millisecond())
+                        .bind(one.request_sealed)
+                })
+                .fetch_all(db))?;
+            keys.extend(rows);
+        }
+        // A database may return rows in any order.
+        new.iter()
+            .map(|one| keys.get(&one.transfer_id).copied().ok_or(StoreError::LeaseLost(one.transfer_id)))
+            .collect()
     }
 
-    /// Notes how an exchange ended.
+    /// Notes how exchanges ended.
     ///
     /// # Errors
     /// [`StoreError`].
-    pub async fn close_attempt(&mut self, id: i64, result: &AttemptResult) -> Result<(), StoreError> {
-        on!(self, "noting the end of an exchange", db => sqlx::query(
-            "UPDATE attempts SET finished_at = $2, outcome = $3, code = $4, http_status = $5, error = $6, \
-             response_sealed = $7 WHERE id = $1 AND finished_at IS NULL")
-            .bind(id)
-            .bind(result.finished_at.as_millisecond())
-            .bind(result.outcome)
-            .bind(&result.code)
-            .bind(result.http_status.map(i64::from))
-            .bind(&result.error)
-            .bind(&result.response_sealed)
-            .execute(db))?;
+    pub async fn close_attempts(&mut self, ends: &[(i64, &AttemptResult)]) -> Result<(), StoreError> {
+        for (text, piece) in CLOSE.pieces(ends) {
+            execute!(self, "noting the end of exchanges", piece
+                .iter()
+                .fold(sqlx::query(text), |query, (id, result)| {
+                    query
+                        .bind(*id)
+                        .bind(result.finished_at.as_millisecond())
+                        .bind(result.outcome)
+                        .bind(result.code.as_deref())
+                        .bind(result.http_status.map(i64::from))
+                        .bind(result.error.as_deref())
+                        .bind(result.response_sealed.as_deref())
+                }))?;
+        }
+        Ok(())
+    }
+
+    /// Keeps exchanges that only asked something and are over.
+    ///
+    /// # Errors
+    /// [`StoreError`].
+    pub async fn record_attempts(
+        &mut self,
+        over: &[(NewAttempt<'_>, &AttemptResult)],
+    ) -> Result<(), StoreError> {
+        for (text, piece) in RECORD.pieces(over) {
+            execute!(self, "noting exchanges", piece
+                .iter()
+                .fold(sqlx::query(text), |query, (one, result)| {
+                    query
+                        .bind(one.transfer_id)
+                        .bind(one.system.as_str())
+                        .bind(one.operation.as_str())
+                        .bind(one.worker)
+                        .bind(one.started_at.as_millisecond())
+                        .bind(one.request_sealed)
+                        .bind(result.finished_at.as_millisecond())
+                        .bind(result.outcome)
+                        .bind(result.code.as_deref())
+                        .bind(result.http_status.map(i64::from))
+                        .bind(result.error.as_deref())
+                        .bind(result.response_sealed.as_deref())
+                }))?;
+        }
         Ok(())
     }
 

@@ -1,12 +1,15 @@
 //! Transfers: take in, look up, list, and the one function that writes what an occurrence changed.
 
+use super::batch::Batch;
 use super::row::{TransferRow, json, transfer_columns};
-use super::tx::{Tx, on};
+use super::tx::{Tx, execute, on};
 use super::{Shown, StoreError, Stored};
 use crate::seal::SealedTransfer;
 use crate::transfer::{Advance, Cause, Entry, Line};
 use jiff::Timestamp;
 use league_contract::RequestId;
+use sqlx::query::Query;
+use std::sync::Arc;
 
 /// A transfer to take in.
 #[derive(Debug)]
@@ -56,6 +59,104 @@ pub struct Stat {
     pub count: i64,
     /// When the oldest of them is or was due, in milliseconds since the epoch.
     pub oldest_due: Option<i64>,
+}
+
+/// What an occurrence changed in one transfer.
+#[derive(Debug)]
+pub struct Save {
+    /// The entry after it, and the lines of its timeline.
+    pub step: Advance,
+    /// What becomes of the lease.
+    pub lease: LeaseChange,
+    /// Who or what brought it about.
+    pub cause: Cause,
+    /// When.
+    pub at: Timestamp,
+}
+
+/// What becomes of a transfer's lease.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum LeaseChange {
+    /// Whoever has it keeps it.
+    Keep,
+    /// It falls.
+    Release,
+    /// Somebody takes it.
+    Take {
+        /// What every write of this work proves.
+        token: i64,
+        /// Until when.
+        until: Timestamp,
+        /// Which daemon.
+        by: Arc<str>,
+    },
+}
+
+/// The name under which a transfer is sent.
+#[derive(Debug)]
+pub struct Named {
+    /// The store's key.
+    pub id: i64,
+    /// The name.
+    pub sent_name: String,
+    /// The receiving organization's id at the partner, if it told.
+    pub organization_id: Option<String>,
+}
+
+static SAVE: Batch = Batch::new(
+    "WITH v (id, state, sent_name, organization_id, receipt_no, attempts, tries, due_at, held, withdrawal, last_error, \
+     milestones, updated_at, keep_lease, lease_token, lease_until, leased_by) AS (VALUES ",
+    17,
+    ") UPDATE transfers SET state = v.state, sent_name = v.sent_name, organization_id = v.organization_id, \
+     receipt_no = v.receipt_no, attempts = v.attempts, tries = v.tries, due_at = v.due_at, held = v.held, \
+     withdrawal = v.withdrawal, last_error = v.last_error, milestones = v.milestones, updated_at = v.updated_at, \
+     lease_token = CASE WHEN v.keep_lease THEN transfers.lease_token ELSE v.lease_token END, \
+     lease_until = CASE WHEN v.keep_lease THEN transfers.lease_until ELSE v.lease_until END, \
+     leased_by = CASE WHEN v.keep_lease THEN transfers.leased_by ELSE v.leased_by END \
+     FROM v WHERE transfers.id = v.id",
+);
+
+static FIX_NAMES: Batch = Batch::new(
+    "WITH v (id, sent_name, organization_id) AS (VALUES ",
+    3,
+    ") UPDATE transfers SET sent_name = v.sent_name, organization_id = v.organization_id FROM v WHERE transfers.id = v.id",
+);
+
+/// Binds one row of [`SAVE`].
+fn bind_save<'q, Db>(query: Query<'q, Db, Db::Arguments>, save: &'q Save) -> Query<'q, Db, Db::Arguments>
+where
+    Db: sqlx::Database,
+    i64: sqlx::Encode<'q, Db> + sqlx::Type<Db>,
+    Option<i64>: sqlx::Encode<'q, Db> + sqlx::Type<Db>,
+    bool: sqlx::Encode<'q, Db> + sqlx::Type<Db>,
+    String: sqlx::Encode<'q, Db> + sqlx::Type<Db>,
+    Option<String>: sqlx::Encode<'q, Db> + sqlx::Type<Db>,
+    &'q str: sqlx::Encode<'q, Db> + sqlx::Type<Db>,
+    Option<&'q str>: sqlx::Encode<'q, Db> + sqlx::Type<Db>,
+{
+    let entry = &save.step.entry;
+    let (token, until, by) = match &save.lease {
+        LeaseChange::Keep | LeaseChange::Release => (None, None, None),
+        LeaseChange::Take { token, until, by } => (Some(*token), Some(until.as_millisecond()), Some(&**by)),
+    };
+    query
+        .bind(entry.id)
+        .bind(entry.state.as_str())
+        .bind(entry.sent_name.as_deref())
+        .bind(entry.organization_id.as_deref())
+        .bind(entry.receipt_no.as_deref())
+        .bind(i64::from(entry.attempts))
+        .bind(i64::from(entry.tries))
+        .bind(entry.due_at.map(Timestamp::as_millisecond))
+        .bind(entry.held.as_ref().map(json))
+        .bind(entry.withdrawal.as_ref().map(json))
+        .bind(entry.last_error.as_ref().map(json))
+        .bind(json(&entry.milestones))
+        .bind(entry.updated_at.as_millisecond())
+        .bind(save.lease == LeaseChange::Keep)
+        .bind(token)
+        .bind(until)
+        .bind(by)
 }
 
 impl Tx {
@@ -130,12 +231,11 @@ impl Tx {
             .bind(&new.person.sealed)
             .bind(entry.created_at.as_millisecond())
             .fetch_one(db))?;
-        self.append_lines(id, &entry.request_id, lines, cause, entry.created_at).await?;
+        self.append_lines(id, &entry.request_id, lines, cause, entry.created_at);
         Ok(id)
     }
 
-    /// Writes what an occurrence changed: the entry, its timeline and the event feed. The second of the two functions
-    /// that every path ends in; there is no other writer of a transfer's state.
+    /// Writes what an occurrence changed: the entry, its timeline and the event feed.
     ///
     /// The lease falls when the state changed or when `release` says so: whoever held it finds it gone.
     ///
@@ -148,32 +248,40 @@ impl Tx {
         cause: Cause,
         at: Timestamp,
     ) -> Result<(), StoreError> {
-        let entry = &advance.entry;
         let changed = advance.lines.iter().any(|line| matches!(line, Line::StateChanged { .. }));
-        let release = release || changed;
-        on!(self, "writing a transfer", db => sqlx::query(
-            "UPDATE transfers SET state = $2, sent_name = $3, organization_id = $4, receipt_no = $5, attempts = $6, \
-             tries = $7, due_at = $8, held = $9, withdrawal = $10, last_error = $11, milestones = $12, updated_at = $13, \
-             lease_token = CASE WHEN $14 THEN NULL ELSE lease_token END, \
-             lease_until = CASE WHEN $14 THEN NULL ELSE lease_until END, \
-             leased_by = CASE WHEN $14 THEN NULL ELSE leased_by END \
-             WHERE id = $1")
-            .bind(entry.id)
-            .bind(entry.state.as_str())
-            .bind(&entry.sent_name)
-            .bind(&entry.organization_id)
-            .bind(&entry.receipt_no)
-            .bind(i64::from(entry.attempts))
-            .bind(i64::from(entry.tries))
-            .bind(entry.due_at.map(Timestamp::as_millisecond))
-            .bind(entry.held.as_ref().map(json))
-            .bind(entry.withdrawal.as_ref().map(json))
-            .bind(entry.last_error.as_ref().map(json))
-            .bind(json(&entry.milestones))
-            .bind(entry.updated_at.as_millisecond())
-            .bind(release)
-            .execute(db))?;
-        self.append_lines(entry.id, &entry.request_id, &advance.lines, cause, at).await
+        let lease = if release || changed { LeaseChange::Release } else { LeaseChange::Keep };
+        self.save_all(&[Save { step: advance.clone(), lease, cause, at }]).await
+    }
+
+    /// Writes what several occurrences changed, each in another transfer. The second of the two functions that every
+    /// path ends in; there is no other writer of a transfer's state.
+    ///
+    /// # Errors
+    /// [`StoreError`].
+    pub async fn save_all(&mut self, saves: &[Save]) -> Result<(), StoreError> {
+        for (text, piece) in SAVE.pieces(saves) {
+            execute!(self, "writing transfers", piece.iter().fold(sqlx::query(text), bind_save))?;
+        }
+        for save in saves {
+            let entry = &save.step.entry;
+            self.append_lines(entry.id, &entry.request_id, &save.step.lines, save.cause, save.at);
+        }
+        Ok(())
+    }
+
+    /// Fixes the names under which transfers are sent.
+    ///
+    /// # Errors
+    /// [`StoreError`].
+    pub async fn fix_names(&mut self, names: &[&Named]) -> Result<(), StoreError> {
+        for (text, piece) in FIX_NAMES.pieces(names) {
+            execute!(self, "fixing the names that are sent", piece
+                .iter()
+                .fold(sqlx::query(text), |query, named| {
+                    query.bind(named.id).bind(&named.sent_name).bind(&named.organization_id)
+                }))?;
+        }
+        Ok(())
     }
 
     /// Puts an amended document in the place of the one that was returned.

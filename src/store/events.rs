@@ -1,9 +1,10 @@
 //! The timeline of every transfer, and the event feed that upstream reads.
 
 use super::StoreError;
+use super::batch::Batch;
 use super::row::Cell;
-use super::tx::{Tx, on};
-use crate::transfer::{Cause, Line};
+use super::tx::{Tx, execute, on};
+use crate::transfer::{Cause, Line, State};
 use jiff::Timestamp;
 use league_contract::RequestId;
 use serde::Serialize;
@@ -75,16 +76,35 @@ impl TryFrom<EventRow> for TimelineLine {
     }
 }
 
+/// A line that waits for its transaction's commit.
+pub(super) struct PendingLine {
+    transfer_id: i64,
+    request_id: RequestId,
+    kind: &'static str,
+    from: Option<&'static str>,
+    to: Option<&'static str>,
+    milestone: Option<&'static str>,
+    cause: &'static str,
+    detail: Option<String>,
+    at: i64,
+}
+
+static INSERT: Batch = Batch::new(
+    "INSERT INTO events (transfer_id, request_id, kind, from_state, to_state, milestone, cause, detail, at) VALUES ",
+    9,
+    "",
+);
+
 impl Tx {
-    /// Appends lines to a transfer's timeline.
-    pub(super) async fn append_lines(
+    /// Appends lines to a transfer's timeline. They are written with the commit, all of a transaction's together.
+    pub(super) fn append_lines(
         &mut self,
         id: i64,
         request_id: &RequestId,
         lines: &[Line],
         cause: Cause,
         at: Timestamp,
-    ) -> Result<(), StoreError> {
+    ) {
         for line in lines {
             let (kind, from, to, milestone, detail) = match line {
                 Line::StateChanged { from, to } => ("state_changed", *from, Some(*to), None, None),
@@ -98,19 +118,38 @@ impl Tx {
                 ),
                 Line::Note { code, text } => ("note", None, None, None, Some(format!("{code}: {text}"))),
             };
-            on!(self, "writing the timeline", db => sqlx::query(
-                "INSERT INTO events (transfer_id, request_id, kind, from_state, to_state, milestone, cause, detail, at) \
-                 VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9)")
-                .bind(id)
-                .bind(request_id.as_str())
-                .bind(kind)
-                .bind(from.map(crate::transfer::State::as_str))
-                .bind(to.map(crate::transfer::State::as_str))
-                .bind(milestone)
-                .bind(cause.as_str())
-                .bind(detail)
-                .bind(at.as_millisecond())
-                .execute(db))?;
+            self.lines.push(PendingLine {
+                transfer_id: id,
+                request_id: request_id.clone(),
+                kind,
+                from: from.map(State::as_str),
+                to: to.map(State::as_str),
+                milestone,
+                cause: cause.as_str(),
+                detail,
+                at: at.as_millisecond(),
+            });
+        }
+    }
+
+    /// Writes the lines that the transaction gathered.
+    pub(super) async fn write_lines(&mut self) -> Result<(), StoreError> {
+        let lines = std::mem::take(&mut self.lines);
+        for (text, piece) in INSERT.pieces(&lines) {
+            execute!(self, "writing the timeline", piece
+                .iter()
+                .fold(sqlx::query(text), |query, line| {
+                    query
+                        .bind(line.transfer_id)
+                        .bind(line.request_id.as_str())
+                        .bind(line.kind)
+                        .bind(line.from)
+                        .bind(line.to)
+                        .bind(line.milestone)
+                        .bind(line.cause)
+                        .bind(line.detail.as_deref())
+                        .bind(line.at)
+                }))?;
         }
         Ok(())
     }

@@ -4,10 +4,12 @@
 //! belongs together (a change of state, its timeline, the event feed, a cursor) is written in one of them.
 
 mod attempts;
+mod batch;
 mod callbacks;
 mod dialect;
 mod entries;
 mod events;
+mod group;
 mod intake;
 mod outbox;
 mod row;
@@ -17,8 +19,9 @@ mod tx;
 
 pub use attempts::{Attempt, AttemptResult, NewAttempt};
 pub use callbacks::{CallbackRow, CallbackVerdict, NewCallback};
-pub use entries::{Filter, Listed, NewTransfer, Stat};
+pub use entries::{Filter, LeaseChange, Listed, Named, NewTransfer, Save, Stat};
 pub use events::{FeedEvent, TimelineLine};
+pub use group::Work;
 pub use intake::IntakeRow;
 pub use outbox::{Claimant, Lease, Rescued};
 pub use row::{Shown, Stored};
@@ -70,6 +73,9 @@ pub enum StoreError {
         /// What is wrong, without the value.
         problem: String,
     },
+    /// The store was closed.
+    #[error("the database was closed")]
+    Closed,
     /// Somebody else has the lease now: this outcome comes too late.
     #[error("the lease on transfer {0} was lost")]
     LeaseLost(i64),

@@ -1,11 +1,13 @@
 //! Leases: who works on what, and what becomes of the work of a daemon that is gone.
 
+use super::batch::Batch;
 use super::row::{TransferRow, transfer_columns};
-use super::tx::{Tx, on};
-use super::{StoreError, Stored};
+use super::tx::{Tx, execute, on};
+use super::{LeaseChange, Save, StoreError, Stored};
 use crate::transfer::{Cause, Event, Facts, Following, Held, State, advance};
 use jiff::Timestamp;
 use league_contract::System;
+use std::sync::Arc;
 
 /// The right to work on one transfer for a while. Not `Clone`: it is settled once.
 #[derive(Debug)]
@@ -40,6 +42,22 @@ pub struct Claimant<'a> {
     pub until: Timestamp,
 }
 
+static LEASED: Batch = Batch::new(
+    "WITH v (held_id, held_token) AS (VALUES ",
+    2,
+    concat!(
+        ") SELECT ",
+        transfer_columns!(),
+        " FROM transfers, v WHERE transfers.id = v.held_id AND transfers.lease_token = v.held_token"
+    ),
+);
+
+static RENEW: Batch = Batch::new(
+    "WITH v (id, token, until) AS (VALUES ",
+    3,
+    ") UPDATE transfers SET lease_until = v.until FROM v WHERE transfers.id = v.id AND transfers.lease_token = v.token",
+);
+
 impl Tx {
     /// Claims up to `limit` of a system's due transfers, those that are due longest first. A queued one becomes
     /// `sending`; one that the partner has stays in its state and is leased for a query or a withdrawal.
@@ -61,21 +79,23 @@ impl Tx {
             .bind(i64::from(limit))
             .fetch_all(db))?;
         let mut leases = Vec::with_capacity(rows.len());
+        let mut saves = Vec::with_capacity(rows.len());
+        let by: Arc<str> = claimant.worker.into();
         for row in rows {
             let Some(mut stored) = self.readable(row, claimant.now).await? else { continue };
-            if stored.entry.state == State::Queued {
-                let step =
-                    advance(following, &stored.entry, Some(Event::Claimed), Facts::default(), claimant.now);
-                // The backoff counts failures in a row: a claim is none yet.
-                let step = crate::transfer::Advance {
-                    entry: crate::transfer::Entry { tries: stored.entry.tries, ..step.entry },
-                    ..step
-                };
-                self.save(&step, false, Cause::Delivery, claimant.now).await?;
-                stored.entry = step.entry;
-            }
-            leases.push(self.lease(stored, claimant).await?);
+            let event = (stored.entry.state == State::Queued).then_some(Event::Claimed);
+            // The backoff counts failures in a row: a claim is none yet.
+            let tries = stored.entry.tries;
+            let mut step = advance(following, &stored.entry, event, Facts::default(), claimant.now);
+            step.entry.tries = tries;
+            let token = fresh_token(stored.entry.id)?;
+            let lease = LeaseChange::Take { token, until: claimant.until, by: by.clone() };
+            stored.entry = step.entry.clone();
+            stored.lease_token = Some(token);
+            saves.push(Save { step, lease, cause: Cause::Delivery, at: claimant.now });
+            leases.push(Lease { stored, token, until: claimant.until });
         }
+        self.save_all(&saves).await?;
         Ok(leases)
     }
 
@@ -100,19 +120,6 @@ impl Tx {
         Ok(None)
     }
 
-    async fn lease(&mut self, mut stored: Stored, claimant: Claimant<'_>) -> Result<Lease, StoreError> {
-        let token = fresh_token(stored.entry.id)?;
-        on!(self, "leasing", db => sqlx::query(
-            "UPDATE transfers SET lease_token = $2, lease_until = $3, leased_by = $4 WHERE id = $1")
-            .bind(stored.entry.id)
-            .bind(token)
-            .bind(claimant.until.as_millisecond())
-            .bind(claimant.worker)
-            .execute(db))?;
-        stored.lease_token = Some(token);
-        Ok(Lease { stored, token, until: claimant.until })
-    }
-
     /// The transfer as it is now, for whoever still has the lease on it.
     ///
     /// # Errors
@@ -120,6 +127,44 @@ impl Tx {
     pub async fn leased(&mut self, id: i64, token: i64) -> Result<Stored, StoreError> {
         let stored = self.transfer_by_id(id).await?;
         stored.filter(|stored| stored.lease_token == Some(token)).ok_or(StoreError::LeaseLost(id))
+    }
+
+    /// The transfers as they are now, of those leases (transfer and token) that still hold. Nobody else changes them
+    /// before this transaction ends.
+    ///
+    /// # Errors
+    /// [`StoreError`].
+    pub async fn leased_all(
+        &mut self,
+        leases: &[(i64, i64)],
+        at: Timestamp,
+    ) -> Result<Vec<Stored>, StoreError> {
+        let mut held = Vec::with_capacity(leases.len());
+        for (text, piece) in LEASED.pieces(leases) {
+            let rows: Vec<TransferRow> = on!(self, "looking up leased transfers", db => piece
+                .iter()
+                .fold(sqlx::query_as(text), |query, (id, token)| query.bind(*id).bind(*token))
+                .fetch_all(db))?;
+            for row in rows {
+                held.extend(self.readable(row, at).await?);
+            }
+        }
+        Ok(held)
+    }
+
+    /// Extends leases (transfer and token) that still hold.
+    ///
+    /// # Errors
+    /// [`StoreError`].
+    pub async fn renew(&mut self, leases: &[(i64, i64)], until: Timestamp) -> Result<(), StoreError> {
+        for (text, piece) in RENEW.pieces(leases) {
+            execute!(self, "renewing leases", piece
+                .iter()
+                .fold(sqlx::query(text), |query, (id, token)| {
+                    query.bind(*id).bind(*token).bind(until.as_millisecond())
+                }))?;
+        }
+        Ok(())
     }
 
     /// Takes back a system's leases that ended before `expired_before` (all of them, where this daemon has just started

@@ -1,5 +1,7 @@
 //! Connections and transactions.
 
+use super::events::PendingLine;
+use super::group::{Groups, commit_groups};
 use super::{SchemaState, StoreError};
 use sqlx::migrate::Migrator;
 use sqlx::sqlite::{
@@ -11,6 +13,7 @@ use std::path::{Path, PathBuf};
 use std::str::FromStr as _;
 use std::sync::Arc;
 use std::time::Duration;
+use tokio::sync::mpsc;
 
 static SQLITE_MIGRATIONS: Migrator = sqlx::migrate!("src/store/migrations/sqlite");
 
@@ -18,17 +21,18 @@ static SQLITE_MIGRATIONS: Migrator = sqlx::migrate!("src/store/migrations/sqlite
 #[derive(Clone, Debug)]
 pub struct Store {
     inner: Inner,
+    pub(super) groups: Groups,
 }
 
 /// A closed set: each database is an arm, not an implementation of a trait that drifts.
 #[derive(Clone, Debug)]
-enum Inner {
+pub(super) enum Inner {
     Sqlite(SqlitePools),
 }
 
 /// SQLite has one writer; readers see the last commit.
 #[derive(Clone, Debug)]
-struct SqlitePools {
+pub(super) struct SqlitePools {
     writer: SqlitePool,
     readers: SqlitePool,
     path: PathBuf,
@@ -45,6 +49,8 @@ pub struct Owner {
 pub struct Tx {
     pub(super) inner: TxInner,
     name: &'static str,
+    /// Lines of timelines, written with the commit.
+    pub(super) lines: Vec<PendingLine>,
 }
 
 pub(super) enum TxInner {
@@ -64,6 +70,19 @@ macro_rules! on {
     };
 }
 pub(super) use on;
+
+/// Likewise a statement without an answer: `execute!(tx, "doing so", sqlx::query("…"))` is how many rows it changed.
+macro_rules! execute {
+    ($tx:expr, $action:literal, $query:expr) => {
+        match &mut $tx.inner {
+            $crate::store::tx::TxInner::Sqlite(transaction) => {
+                $query.execute(&mut **transaction).await.map(|done| done.rows_affected())
+            }
+        }
+        .map_err(|source| $crate::store::StoreError::Database { action: $action, source })
+    };
+}
+pub(super) use execute;
 
 impl Store {
     /// Opens a database; `sqlite://path` makes the file if it is missing.
@@ -95,7 +114,10 @@ impl Store {
             .connect_with(options.pragma("query_only", "ON"))
             .await
             .map_err(failed)?;
-        Ok(Self { inner: Inner::Sqlite(SqlitePools { writer, readers, path }) })
+        let inner = Inner::Sqlite(SqlitePools { writer, readers, path });
+        let (sender, jobs) = mpsc::unbounded_channel();
+        tokio::spawn(commit_groups(inner.clone(), jobs));
+        Ok(Self { inner, groups: Groups::new(sender) })
     }
 
     /// Makes this process the database's daemon.
@@ -183,10 +205,7 @@ impl Store {
     /// # Errors
     /// [`StoreError::Database`].
     pub async fn write(&self, name: &'static str) -> Result<Tx, StoreError> {
-        let Inner::Sqlite(sqlite) = &self.inner;
-        let begun = sqlite.writer.begin_with(super::dialect::BEGIN_WRITE_SQLITE).await;
-        let inner = begun.map_err(|source| StoreError::Database { action: "beginning to write", source })?;
-        Ok(Tx { inner: TxInner::Sqlite(inner), name })
+        self.inner.write(name).await
     }
 
     /// Begins a consistent look.
@@ -197,7 +216,7 @@ impl Store {
         let Inner::Sqlite(sqlite) = &self.inner;
         let begun = sqlite.readers.begin().await;
         let inner = begun.map_err(|source| StoreError::Database { action: "beginning to read", source })?;
-        Ok(Tx { inner: TxInner::Sqlite(inner), name })
+        Ok(Tx { inner: TxInner::Sqlite(inner), name, lines: Vec::new() })
     }
 
     /// Makes clear text that was deleted unreadable in the database's log as well. Returns whether it was
@@ -230,12 +249,22 @@ impl Store {
     }
 }
 
+impl Inner {
+    pub(super) async fn write(&self, name: &'static str) -> Result<Tx, StoreError> {
+        let Self::Sqlite(sqlite) = self;
+        let begun = sqlite.writer.begin_with(super::dialect::BEGIN_WRITE_SQLITE).await;
+        let inner = begun.map_err(|source| StoreError::Database { action: "beginning to write", source })?;
+        Ok(Tx { inner: TxInner::Sqlite(inner), name, lines: Vec::new() })
+    }
+}
+
 impl Tx {
     /// Makes everything of this transaction durable.
     ///
     /// # Errors
     /// [`StoreError::Database`]; then nothing was changed.
-    pub async fn commit(self) -> Result<(), StoreError> {
+    pub async fn commit(mut self) -> Result<(), StoreError> {
+        self.write_lines().await?;
         let done = match self.inner {
             TxInner::Sqlite(transaction) => transaction.commit().await,
         };

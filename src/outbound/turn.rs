@@ -1,0 +1,345 @@
+//! One turn of a system's queue, in one transaction: what ended is settled, what was checked goes on, and as much as
+//! may start now is claimed. The attempts of all that starts are on record with it: only then do their bytes go out.
+
+use super::Delivery;
+use super::exchange::{Checked, Finished, Hand, Started};
+use super::settle::{Consequence, Situation, consequence};
+use super::step::{self, End, Step, step};
+use crate::inbound::apply::ended_badly;
+use crate::organization::check::Finding;
+use crate::partner::{Outcome, Partner, Prepared};
+use crate::store::{
+    Claimant, LeaseChange, Named, NewAttempt, Save, StoreError, Stored, SystemRow, Tx, Work,
+};
+use crate::suspension::suspend;
+use crate::transfer::{Cause, Entry, Verdict, advance};
+use jiff::Timestamp;
+use league_contract::{Call, Operation};
+use std::collections::HashMap;
+use std::sync::Arc;
+
+/// What a turn has to do.
+pub(super) struct Turn {
+    pub(super) delivery: Delivery,
+    pub(super) partner: Arc<Partner>,
+    pub(super) finished: Vec<Arc<Finished>>,
+    pub(super) checked: Vec<Arc<Checked>>,
+    /// How many may be claimed.
+    pub(super) free: u32,
+}
+
+/// What a turn brought.
+#[derive(Default)]
+pub(super) struct Turned {
+    /// Calls to make now.
+    pub(super) started: Vec<Started>,
+    /// Organizations to ask for now.
+    pub(super) to_check: Vec<Arc<Hand>>,
+    /// How many were claimed.
+    pub(super) claimed: usize,
+    /// When the next one is due.
+    pub(super) next_due: Option<Timestamp>,
+}
+
+/// A call that is about to be put on record.
+struct Opening {
+    hand: Arc<Hand>,
+    prepared: Prepared,
+    request_sealed: Vec<u8>,
+    /// The name under which it is submitted, to be fixed with it.
+    named: Option<Named>,
+}
+
+impl Work for Turn {
+    type Done = Turned;
+
+    async fn run(&self, tx: &mut Tx) -> Result<Turned, StoreError> {
+        let mut turned = Turned::default();
+        let mut openings = Vec::new();
+        let row = tx.system(&self.partner.system).await?;
+        self.settle(tx).await?;
+        self.go_on(tx, &mut openings).await?;
+        if may_claim(&row) && self.free > 0 {
+            self.claim(tx, &mut turned, &mut openings).await?;
+        }
+        self.open(tx, openings, &mut turned).await?;
+        turned.next_due = tx.next_due(&self.partner.system).await?;
+        Ok(turned)
+    }
+}
+
+/// Whether anything may start at a system.
+pub(super) fn may_claim(row: &SystemRow) -> bool {
+    row.suspended.is_none() && row.paused.is_none()
+}
+
+impl Turn {
+    /// What ended: the attempt's end, and what it means for the transfer, if the lease is still ours.
+    async fn settle(&self, tx: &mut Tx) -> Result<(), StoreError> {
+        if self.finished.is_empty() {
+            return Ok(());
+        }
+        let ends: Vec<_> = self.finished.iter().map(|one| (one.attempt, &one.result)).collect();
+        tx.close_attempts(&ends).await?;
+        let current = self.still_ours(tx, self.finished.iter().map(|one| &*one.hand)).await?;
+        let mut saves = Vec::with_capacity(self.finished.len());
+        for finished in &self.finished {
+            if let Some(current) = current.get(&finished.hand.entry.id) {
+                saves.push(self.settled(tx, &current.entry, finished).await?);
+            } else {
+                // A callback was faster, or the lease ran out: the exchange is on record, its outcome is not ours to apply.
+                tracing::info!(request_id = %finished.hand.entry.request_id, "the transfer moved on while we waited for the answer");
+            }
+            if let Some((why, code)) = finished.exchange.outcome.blocked() {
+                suspend(tx, &self.partner, why, code).await?;
+            }
+        }
+        tx.save_all(&saves).await
+    }
+
+    async fn settled(&self, tx: &mut Tx, current: &Entry, finished: &Finished) -> Result<Save, StoreError> {
+        let exchange = &finished.exchange;
+        let transfer = &finished.hand.transfer;
+        let now = exchange.finished_at;
+        let policy = self.partner.policy;
+        let situation =
+            Situation { operation: exchange.operation, entry: current, transfer, policy, now };
+        let Consequence { event, mut facts, reported } = consequence(situation, &exchange.outcome);
+        if let Some((status, words)) = reported {
+            let words = words.map(|words| transfer.redact(words.as_received()));
+            facts.error = ended_badly(status, words.as_deref(), now).or(facts.error);
+        }
+        if let Some(error) = &mut facts.error {
+            error.suggestions.clone_from(&finished.suggestions);
+        }
+        let cause = if exchange.operation == Operation::Submit { Cause::Delivery } else { Cause::Query };
+        let mut step = advance(policy.following, current, event, facts, now);
+        if matches!(exchange.outcome, Outcome::NotSent(_)) && !tx.may_have_arrived(current.id).await? {
+            // No partner has seen this content yet: the organization is checked again next time.
+            step.entry.sent_name = None;
+        }
+        if step.verdict == Verdict::Conflict && !step.lines.is_empty() {
+            metrics::counter!("league_gateway_events_total", "system" => self.partner.system.to_string(), "verdict" => "conflict")
+                .increment(1);
+            tracing::error!(request_id = %current.request_id, system = %self.partner.system, operation = %exchange.operation,
+                "an answer contradicts the transfer's state: nothing was changed, somebody must look");
+        }
+        Ok(Save { step, lease: LeaseChange::Release, cause, at: now })
+    }
+
+    /// What was checked: the name is fixed and the submit goes out, or there is no such organization.
+    async fn go_on(&self, tx: &mut Tx, openings: &mut Vec<Opening>) -> Result<(), StoreError> {
+        if self.checked.is_empty() {
+            return Ok(());
+        }
+        let now = self.delivery.clock.now();
+        self.record_checks(tx).await?;
+        let current = self.still_ours(tx, self.checked.iter().map(|one| &*one.hand)).await?;
+        // The submit has a whole lease before it, however long the check took.
+        let leases: Vec<_> = self.checked.iter().map(|one| one.hand.lease()).collect();
+        tx.renew(&leases, self.delivery.lease_from(now)).await?;
+        let mut saves = Vec::new();
+        for checked in &self.checked {
+            let hand = &checked.hand;
+            let Some(current) = current.get(&hand.entry.id) else { continue };
+            let answer = &checked.answer;
+            let typed = &hand.transfer.destination.full_name;
+            let (name, organization_id) = match answer.result {
+                Finding::NotFound | Finding::Ambiguous => {
+                    saves.push(self.end(&current.entry, step::send_back(answer, now), now));
+                    continue;
+                }
+                Finding::Exists => {
+                    (answer.full_name.as_ref().unwrap_or(typed), answer.organization_id.clone())
+                }
+                // The system checks the name with the submit, too.
+                Finding::Unsupported | Finding::Unavailable => (typed, None),
+            };
+            let named = Named { id: hand.entry.id, sent_name: name.clone(), organization_id };
+            let call = step::submit(&hand.transfer, Some(name));
+            match self.prepare(hand.clone(), call, Some(named), now) {
+                Ok(opening) => openings.push(opening),
+                Err(end) => saves.push(self.end(&current.entry, end, now)),
+            }
+        }
+        tx.save_all(&saves).await
+    }
+
+    async fn record_checks(&self, tx: &mut Tx) -> Result<(), StoreError> {
+        let asked = self.checked.iter().filter_map(|one| Some((&one.hand, one.asked.as_ref()?)));
+        let attempts: Vec<_> = asked
+            .map(|(hand, (exchange, request_sealed, result))| {
+                let opened =
+                    self.attempt(hand, exchange.operation, exchange.started_at, request_sealed);
+                (opened, result)
+            })
+            .collect();
+        tx.record_attempts(&attempts).await
+    }
+
+    /// What is due is claimed, and begins.
+    async fn claim(
+        &self,
+        tx: &mut Tx,
+        turned: &mut Turned,
+        openings: &mut Vec<Opening>,
+    ) -> Result<(), StoreError> {
+        let delivery = &self.delivery;
+        let now = delivery.clock.now();
+        let until = delivery.lease_from(now);
+        let claimant = Claimant { worker: &delivery.worker, now, until };
+        let following = self.partner.policy.following;
+        let leases = tx.claim(&self.partner.system, following, self.free, claimant).await?;
+        turned.claimed = leases.len();
+        let mut saves = Vec::new();
+        for lease in leases {
+            let Stored { entry, document_sealed, .. } = lease.stored;
+            let transfer = match delivery.sealer.open_transfer(&entry.request_id, &document_sealed) {
+                Ok(transfer) => transfer,
+                Err(error) => {
+                    tracing::error!(request_id = %entry.request_id, %error, "a document can't be opened: it is tried again later");
+                    let end = step::unreadable(&self.partner, &entry, &error, now);
+                    saves.push(self.end(&entry, end, now));
+                    continue;
+                }
+            };
+            let step = step(&self.partner, &entry, &transfer, now);
+            let hand = Arc::new(Hand { entry, token: lease.token, transfer });
+            let ended = match step {
+                Step::Check => {
+                    turned.to_check.push(hand);
+                    continue;
+                }
+                Step::Call(call) => {
+                    let named = self.first_name(&hand.entry, &call);
+                    match self.prepare(hand.clone(), call, named, now) {
+                        Ok(opening) => {
+                            openings.push(opening);
+                            continue;
+                        }
+                        Err(end) => end,
+                    }
+                }
+                Step::End(end) => end,
+            };
+            tracing::info!(request_id = %hand.entry.request_id, system = %self.partner.system, event = ?ended.event, "settled without an exchange");
+            saves.push(self.end(&hand.entry, ended, now));
+        }
+        tx.save_all(&saves).await
+    }
+
+    /// A submit fixes the name that is sent.
+    fn first_name(&self, entry: &Entry, call: &Call) -> Option<Named> {
+        match call {
+            Call::Submit(sent) if entry.sent_name.is_none() => Some(Named {
+                id: entry.id,
+                sent_name: sent.destination.full_name.clone(),
+                organization_id: entry.organization_id.clone(),
+            }),
+            Call::Submit(_)
+            | Call::Query { .. }
+            | Call::Withdraw { .. }
+            | Call::CheckOrganization { .. }
+            | Call::SearchOrganizations { .. }
+            | Call::ListChanges { .. } => None,
+        }
+    }
+
+    fn prepare(
+        &self,
+        hand: Arc<Hand>,
+        call: Call,
+        named: Option<Named>,
+        now: Timestamp,
+    ) -> Result<Opening, End> {
+        match self.partner.prepare(call, &self.delivery.clock) {
+            Ok(prepared) => {
+                let request_sealed = self.delivery.seal_request(&hand.transfer, &prepared.request);
+                Ok(Opening { hand, prepared, request_sealed, named })
+            }
+            Err(error) => Err(step::inexpressible(hand.entry.state, &hand.transfer, &error, now)),
+        }
+    }
+
+    /// From the commit on, the bytes of these may have gone out. The names that are sent are fixed with it.
+    async fn open(
+        &self,
+        tx: &mut Tx,
+        openings: Vec<Opening>,
+        turned: &mut Turned,
+    ) -> Result<(), StoreError> {
+        let names: Vec<&Named> = openings.iter().filter_map(|one| one.named.as_ref()).collect();
+        tx.fix_names(&names).await?;
+        let attempts: Vec<NewAttempt<'_>> = openings
+            .iter()
+            .map(|one| {
+                let (operation, now) = (one.prepared.call.operation(), one.prepared.context.now);
+                self.attempt(&one.hand, operation, now, &one.request_sealed)
+            })
+            .collect();
+        let attempts = tx.open_attempts(&attempts).await?;
+        turned.started.extend(openings.into_iter().zip(attempts).map(|(opening, attempt)| {
+            let Opening { hand, prepared, .. } = opening;
+            Started { hand, attempt, prepared }
+        }));
+        Ok(())
+    }
+
+    fn attempt<'a>(
+        &'a self,
+        hand: &Hand,
+        operation: Operation,
+        started_at: Timestamp,
+        request_sealed: &'a [u8],
+    ) -> NewAttempt<'a> {
+        NewAttempt {
+            transfer_id: hand.entry.id,
+            system: &self.partner.system,
+            operation,
+            worker: &self.delivery.worker,
+            started_at,
+            request_sealed,
+        }
+    }
+
+    fn end(&self, entry: &Entry, end: End, now: Timestamp) -> Save {
+        let step = advance(self.partner.policy.following, entry, end.event, end.facts, now);
+        Save { step, lease: LeaseChange::Release, cause: Cause::Delivery, at: now }
+    }
+
+    /// The transfers as they are now, of those whose lease is still ours; from here to the commit it stays so.
+    async fn still_ours<'a>(
+        &self,
+        tx: &mut Tx,
+        hands: impl Iterator<Item = &'a Hand>,
+    ) -> Result<HashMap<i64, Stored>, StoreError> {
+        let leases: Vec<(i64, i64)> = hands.map(Hand::lease).collect();
+        let stored = tx.leased_all(&leases, self.delivery.clock.now()).await?;
+        Ok(stored.into_iter().map(|stored| (stored.entry.id, stored)).collect())
+    }
+}
+
+/// Extends the leases that a driver holds, all in one statement.
+pub(super) struct Renew {
+    pub(super) leases: Vec<(i64, i64)>,
+    pub(super) until: Timestamp,
+}
+
+impl Work for Renew {
+    type Done = ();
+
+    async fn run(&self, tx: &mut Tx) -> Result<(), StoreError> {
+        tx.renew(&self.leases, self.until).await
+    }
+}
+
+impl Delivery {
+    /// Whether a system has something due now, and when the next comes; costs no write.
+    pub(super) async fn look(&self, partner: &Partner) -> Result<(bool, Option<Timestamp>), StoreError> {
+        let mut look = self.store.read("look").await?;
+        let row = look.system(&partner.system).await?;
+        let next = look.next_due(&partner.system).await?;
+        let due = next.is_some_and(|due| due <= self.clock.now());
+        Ok((due && may_claim(&row), next))
+    }
+}

@@ -1,0 +1,130 @@
+//! Group commit: work that waits at the same time shares one transaction and one commit.
+//!
+//! A commit costs the same whether it makes one row durable or a hundred. Nobody waits for a group to fill: what comes
+//! while one group is being committed makes up the next.
+
+use super::{Store, StoreError, Tx};
+use std::future::Future;
+use std::pin::Pin;
+use tokio::sync::{mpsc, oneshot};
+
+/// The most pieces of work in one transaction: one that fails makes all of them run again alone.
+const MOST: usize = 64;
+
+/// A piece of work that may share its transaction with others. It may run more than once: when another one of its group
+/// fails, nothing of the group is kept, and each runs again in a transaction of its own.
+pub trait Work: Send + Sync + 'static {
+    /// What comes of it.
+    type Done: Send + 'static;
+
+    /// Does it. An error undoes it; a refusal that leaves the transaction as it was is a value.
+    fn run(&self, tx: &mut Tx) -> impl Future<Output = Result<Self::Done, StoreError>> + Send;
+}
+
+/// The door to the one task that commits groups.
+#[derive(Clone, Debug)]
+pub(super) struct Groups(mpsc::UnboundedSender<Box<dyn Job>>);
+
+impl Groups {
+    pub(super) const fn new(jobs: mpsc::UnboundedSender<Box<dyn Job>>) -> Self {
+        Self(jobs)
+    }
+}
+
+/// A piece of work that waits, and whoever waits for it.
+pub(super) trait Job: Send + std::fmt::Debug {
+    /// Runs the work and keeps what came of it.
+    fn run<'a>(
+        &'a mut self,
+        tx: &'a mut Tx,
+    ) -> Pin<Box<dyn Future<Output = Result<(), StoreError>> + Send + 'a>>;
+    /// Tells whoever waits.
+    fn end(self: Box<Self>, ended: Result<(), StoreError>);
+}
+
+struct Waiting<W: Work> {
+    work: W,
+    done: Option<W::Done>,
+    reply: oneshot::Sender<Result<W::Done, StoreError>>,
+}
+
+impl<W: Work> std::fmt::Debug for Waiting<W> {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str(std::any::type_name::<W>())
+    }
+}
+
+impl<W: Work> Job for Waiting<W> {
+    fn run<'a>(
+        &'a mut self,
+        tx: &'a mut Tx,
+    ) -> Pin<Box<dyn Future<Output = Result<(), StoreError>> + Send + 'a>> {
+        Box::pin(async move {
+            self.done = Some(self.work.run(tx).await?);
+            Ok(())
+        })
+    }
+
+    fn end(self: Box<Self>, ended: Result<(), StoreError>) {
+        let Self { done, reply, .. } = *self;
+        // Nobody may be waiting any more: the work is done all the same.
+        drop(reply.send(ended.and_then(|()| done.ok_or(StoreError::Closed))));
+    }
+}
+
+impl Store {
+    /// Runs a piece of work in a transaction that it may share with others that wait now; returns after the commit.
+    ///
+    /// # Errors
+    /// [`StoreError`]; then nothing of it was kept.
+    pub async fn grouped<W: Work>(&self, work: W) -> Result<W::Done, StoreError> {
+        let (reply, done) = oneshot::channel();
+        self.groups.0.send(Box::new(Waiting { work, done: None, reply })).map_err(|_| StoreError::Closed)?;
+        done.await.map_err(|_| StoreError::Closed)?
+    }
+}
+
+/// Commits groups until nobody can send work any more.
+pub(super) async fn commit_groups(
+    databases: super::tx::Inner,
+    mut jobs: mpsc::UnboundedReceiver<Box<dyn Job>>,
+) {
+    while let Some(first) = jobs.recv().await {
+        let mut group = vec![first];
+        while group.len() < MOST
+            && let Ok(job) = jobs.try_recv()
+        {
+            group.push(job);
+        }
+        let databases = databases.clone();
+        // A task of its own: a panic in one piece of work ends its group and not the daemon's only way to commit.
+        let ended = tokio::spawn(async move { end_group(&databases, group).await }).await;
+        if let Err(error) = ended {
+            tracing::error!(%error, "a group of work ended early: whoever waits for it is told, nothing of it was kept");
+        }
+    }
+}
+
+async fn end_group(databases: &super::tx::Inner, mut group: Vec<Box<dyn Job>>) {
+    let Err(error) = together(databases, &mut group).await else {
+        group.into_iter().for_each(|job| job.end(Ok(())));
+        return;
+    };
+    if group.len() == 1 {
+        group.into_iter().zip([error]).for_each(|(job, error)| job.end(Err(error)));
+        return;
+    }
+    tracing::warn!(%error, works = group.len(), "a group of work failed: each is tried alone");
+    for mut job in group {
+        let ended = together(databases, std::slice::from_mut(&mut job)).await;
+        job.end(ended);
+    }
+}
+
+async fn together(databases: &super::tx::Inner, group: &mut [Box<dyn Job>]) -> Result<(), StoreError> {
+    let mut tx = databases.write("group").await?;
+    for job in &mut *group {
+        job.run(&mut tx).await?;
+    }
+    tx.commit().await
+}
