@@ -2,7 +2,7 @@
 
 use super::StoreError;
 use super::row::Cell;
-use super::tx::{Tx, on};
+use super::tx::{Tx, execute, on};
 use jiff::Timestamp;
 use league_contract::{Operation, System};
 
@@ -105,7 +105,7 @@ impl Tx {
     /// # Errors
     /// [`StoreError`].
     pub async fn close_attempt(&mut self, id: i64, result: &AttemptResult) -> Result<(), StoreError> {
-        on!(self, "noting the end of an exchange", db => sqlx::query(
+        execute!(self, "noting the end of an exchange", sqlx::query(
             "UPDATE attempts SET finished_at = $2, outcome = $3, code = $4, http_status = $5, error = $6, \
              response_sealed = $7 WHERE id = $1 AND finished_at IS NULL")
             .bind(id)
@@ -114,8 +114,7 @@ impl Tx {
             .bind(&result.code)
             .bind(result.http_status.map(i64::from))
             .bind(&result.error)
-            .bind(&result.response_sealed)
-            .execute(db))?;
+            .bind(&result.response_sealed))?;
         Ok(())
     }
 
@@ -147,11 +146,10 @@ impl Tx {
         transfer_id: i64,
         at: Timestamp,
     ) -> Result<(), StoreError> {
-        on!(self, "closing abandoned exchanges", db => sqlx::query(
+        execute!(self, "closing abandoned exchanges", sqlx::query(
             "UPDATE attempts SET finished_at = $2, outcome = 'lost' WHERE transfer_id = $1 AND finished_at IS NULL")
             .bind(transfer_id)
-            .bind(at.as_millisecond())
-            .execute(db))?;
+            .bind(at.as_millisecond()))?;
         Ok(())
     }
 
@@ -161,11 +159,10 @@ impl Tx {
     /// # Errors
     /// [`StoreError`].
     pub async fn abandon_all_attempts(&mut self, at: Timestamp) -> Result<(), StoreError> {
-        on!(self, "closing abandoned exchanges", db => sqlx::query(
+        execute!(self, "closing abandoned exchanges", sqlx::query(
             "UPDATE attempts SET finished_at = $1, outcome = 'lost' WHERE finished_at IS NULL AND transfer_id NOT IN \
              (SELECT id FROM transfers WHERE lease_token IS NOT NULL OR state = 'sending')")
-            .bind(at.as_millisecond())
-            .execute(db))?;
+            .bind(at.as_millisecond()))?;
         Ok(())
     }
 

@@ -1,7 +1,8 @@
 //! Transfers: take in, look up, list, and the one function that writes what an occurrence changed.
 
+use super::dialect::text;
 use super::row::{TransferRow, json, transfer_columns};
-use super::tx::{Tx, on};
+use super::tx::{Tx, execute, on};
 use super::{Shown, StoreError, Stored};
 use crate::seal::SealedTransfer;
 use crate::transfer::{Advance, Cause, Entry, Line};
@@ -64,9 +65,9 @@ impl Tx {
     /// # Errors
     /// [`StoreError`].
     pub async fn transfer(&mut self, request_id: &RequestId) -> Result<Option<Stored>, StoreError> {
-        let row: Option<TransferRow> = on!(self, "looking up a transfer", db => sqlx::query_as(concat!(
-            "SELECT ", transfer_columns!(), " FROM transfers WHERE request_id = $1"
-        )).bind(request_id.as_str()).fetch_optional(db))?;
+        let sql = self.locked(text!("SELECT ", transfer_columns!(), " FROM transfers WHERE request_id = $1"));
+        let row: Option<TransferRow> = on!(self, "looking up a transfer", db =>
+            sqlx::query_as(sql).bind(request_id.as_str()).fetch_optional(db))?;
         row.map(Stored::try_from).transpose()
     }
 
@@ -75,9 +76,9 @@ impl Tx {
     /// # Errors
     /// [`StoreError`].
     pub async fn transfer_by_id(&mut self, id: i64) -> Result<Option<Stored>, StoreError> {
-        let row: Option<TransferRow> = on!(self, "looking up a transfer", db => sqlx::query_as(concat!(
-            "SELECT ", transfer_columns!(), " FROM transfers WHERE id = $1"
-        )).bind(id).fetch_optional(db))?;
+        let sql = self.locked(text!("SELECT ", transfer_columns!(), " FROM transfers WHERE id = $1"));
+        let row: Option<TransferRow> = on!(self, "looking up a transfer", db =>
+            sqlx::query_as(sql).bind(id).fetch_optional(db))?;
         row.map(Stored::try_from).transpose()
     }
 
@@ -86,10 +87,14 @@ impl Tx {
     /// # Errors
     /// [`StoreError`].
     pub async fn open_transfer_of(&mut self, person: &[u8]) -> Result<Option<Stored>, StoreError> {
-        let row: Option<TransferRow> = on!(self, "looking for an open transfer of a person", db => sqlx::query_as(concat!(
-            "SELECT ", transfer_columns!(), " FROM transfers WHERE person = $1 ",
-            "AND state NOT IN ('completed', 'rejected', 'overdue', 'withdrawn')"
-        )).bind(person).fetch_optional(db))?;
+        let sql = self.locked(text!(
+            "SELECT ",
+            transfer_columns!(),
+            " FROM transfers WHERE person = $1 \
+            AND state NOT IN ('completed', 'rejected', 'overdue', 'withdrawn')"
+        ));
+        let row: Option<TransferRow> = on!(self, "looking for an open transfer of a person", db =>
+            sqlx::query_as(sql).bind(person).fetch_optional(db))?;
         row.map(Stored::try_from).transpose()
     }
 
@@ -151,7 +156,7 @@ impl Tx {
         let entry = &advance.entry;
         let changed = advance.lines.iter().any(|line| matches!(line, Line::StateChanged { .. }));
         let release = release || changed;
-        on!(self, "writing a transfer", db => sqlx::query(
+        execute!(self, "writing a transfer", sqlx::query(
             "UPDATE transfers SET state = $2, sent_name = $3, organization_id = $4, receipt_no = $5, attempts = $6, \
              tries = $7, due_at = $8, held = $9, withdrawal = $10, last_error = $11, milestones = $12, updated_at = $13, \
              lease_token = CASE WHEN $14 THEN NULL ELSE lease_token END, \
@@ -171,8 +176,7 @@ impl Tx {
             .bind(entry.last_error.as_ref().map(json))
             .bind(json(&entry.milestones))
             .bind(entry.updated_at.as_millisecond())
-            .bind(release)
-            .execute(db))?;
+            .bind(release))?;
         self.append_lines(entry.id, &entry.request_id, &advance.lines, cause, at).await
     }
 
@@ -181,7 +185,7 @@ impl Tx {
     /// # Errors
     /// [`StoreError`].
     pub async fn replace_document(&mut self, new: &NewTransfer, id: i64) -> Result<(), StoreError> {
-        on!(self, "amending a transfer", db => sqlx::query(
+        execute!(self, "amending a transfer", sqlx::query(
             "UPDATE transfers SET system = $2, province_code = $3, destination_name = $4, warnings = $5, reason = $6, \
              masked_name = $7, masked_id_number = $8, masked_phone = $9, person = $10, document_digest = $11, \
              document_sealed = $12 WHERE id = $1")
@@ -196,8 +200,7 @@ impl Tx {
             .bind(&new.shown.phone)
             .bind(&new.person.index)
             .bind(&new.person.digest)
-            .bind(&new.person.sealed)
-            .execute(db))?;
+            .bind(&new.person.sealed))?;
         Ok(())
     }
 

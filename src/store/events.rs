@@ -2,7 +2,7 @@
 
 use super::StoreError;
 use super::row::Cell;
-use super::tx::{Tx, on};
+use super::tx::{Tx, execute, on};
 use crate::transfer::{Cause, Line};
 use jiff::Timestamp;
 use league_contract::RequestId;
@@ -85,6 +85,9 @@ impl Tx {
         cause: Cause,
         at: Timestamp,
     ) -> Result<(), StoreError> {
+        if !lines.is_empty() {
+            self.lock_feed().await?;
+        }
         for line in lines {
             let (kind, from, to, milestone, detail) = match line {
                 Line::StateChanged { from, to } => ("state_changed", *from, Some(*to), None, None),
@@ -98,7 +101,7 @@ impl Tx {
                 ),
                 Line::Note { code, text } => ("note", None, None, None, Some(format!("{code}: {text}"))),
             };
-            on!(self, "writing the timeline", db => sqlx::query(
+            execute!(self, "writing the timeline", sqlx::query(
                 "INSERT INTO events (transfer_id, request_id, kind, from_state, to_state, milestone, cause, detail, at) \
                  VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9)")
                 .bind(id)
@@ -109,8 +112,7 @@ impl Tx {
                 .bind(milestone)
                 .bind(cause.as_str())
                 .bind(detail)
-                .bind(at.as_millisecond())
-                .execute(db))?;
+                .bind(at.as_millisecond()))?;
         }
         Ok(())
     }

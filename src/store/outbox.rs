@@ -1,7 +1,8 @@
 //! Leases: who works on what, and what becomes of the work of a daemon that is gone.
 
+use super::dialect::text;
 use super::row::{TransferRow, transfer_columns};
-use super::tx::{Tx, on};
+use super::tx::{Tx, execute, on};
 use super::{StoreError, Stored};
 use crate::transfer::{Cause, Event, Facts, Following, Held, State, advance};
 use jiff::Timestamp;
@@ -53,9 +54,9 @@ impl Tx {
         limit: u32,
         claimant: Claimant<'_>,
     ) -> Result<Vec<Lease>, StoreError> {
-        let rows: Vec<TransferRow> = on!(self, "claiming", db => sqlx::query_as(concat!(
-            "SELECT ", transfer_columns!(), " FROM transfers WHERE system = $1 AND due_at IS NOT NULL AND due_at <= $2 \
-             AND lease_token IS NULL AND held IS NULL ORDER BY due_at, id LIMIT $3"))
+        let sql = self.locked_free(text!("SELECT ", transfer_columns!(), " FROM transfers WHERE system = $1 \
+            AND due_at IS NOT NULL AND due_at <= $2 AND lease_token IS NULL AND held IS NULL ORDER BY due_at, id LIMIT $3"));
+        let rows: Vec<TransferRow> = on!(self, "claiming", db => sqlx::query_as(sql)
             .bind(system.as_str())
             .bind(claimant.now.as_millisecond())
             .bind(i64::from(limit))
@@ -89,26 +90,29 @@ impl Tx {
         };
         tracing::error!(id, %error, "a damaged transfer is set aside (held): mend the row, then set its held to NULL");
         let held = Held { by: "league-gateway".into(), reason: error.to_string(), at };
-        on!(self, "setting a damaged transfer aside", db => sqlx::query(
+        execute!(self, "setting a damaged transfer aside", sqlx::query(
             "UPDATE transfers SET held = $2, lease_token = NULL, lease_until = NULL, leased_by = NULL, \
              state = CASE WHEN state = 'sending' THEN 'unconfirmed' ELSE state END, due_at = COALESCE(due_at, $3) \
              WHERE id = $1")
             .bind(id)
             .bind(super::row::json(&held))
-            .bind(at.as_millisecond())
-            .execute(db))?;
+            .bind(at.as_millisecond()))?;
         Ok(None)
     }
 
     async fn lease(&mut self, mut stored: Stored, claimant: Claimant<'_>) -> Result<Lease, StoreError> {
         let token = fresh_token(stored.entry.id)?;
-        on!(self, "leasing", db => sqlx::query(
-            "UPDATE transfers SET lease_token = $2, lease_until = $3, leased_by = $4 WHERE id = $1")
+        execute!(
+            self,
+            "leasing",
+            sqlx::query(
+                "UPDATE transfers SET lease_token = $2, lease_until = $3, leased_by = $4 WHERE id = $1"
+            )
             .bind(stored.entry.id)
             .bind(token)
             .bind(claimant.until.as_millisecond())
             .bind(claimant.worker)
-            .execute(db))?;
+        )?;
         stored.lease_token = Some(token);
         Ok(Lease { stored, token, until: claimant.until })
     }
@@ -134,9 +138,13 @@ impl Tx {
         expired_before: Timestamp,
         at: Timestamp,
     ) -> Result<Rescued, StoreError> {
-        let rows: Vec<TransferRow> = on!(self, "looking for abandoned leases", db => sqlx::query_as(concat!(
-            "SELECT ", transfer_columns!(), " FROM transfers WHERE system = $1 AND lease_token IS NOT NULL AND lease_until < $2 \
-             ORDER BY id LIMIT 1000"))
+        let sql = self.locked_free(text!(
+            "SELECT ",
+            transfer_columns!(),
+            " FROM transfers WHERE system = $1 \
+            AND lease_token IS NOT NULL AND lease_until < $2 ORDER BY id LIMIT 1000"
+        ));
+        let rows: Vec<TransferRow> = on!(self, "looking for abandoned leases", db => sqlx::query_as(sql)
             .bind(system.as_str())
             .bind(expired_before.as_millisecond())
             .fetch_all(db))?;
@@ -166,12 +174,11 @@ impl Tx {
     /// # Errors
     /// [`StoreError`].
     pub async fn query_all_open(&mut self, system: &System, at: Timestamp) -> Result<u64, StoreError> {
-        let done = on!(self, "scheduling queries", db => sqlx::query(
+        let rows = execute!(self, "scheduling queries", sqlx::query(
             "UPDATE transfers SET due_at = $2 WHERE system = $1 AND state IN ('unconfirmed', 'submitted', 'awaiting_check_in')")
             .bind(system.as_str())
-            .bind(at.as_millisecond())
-            .execute(db))?;
-        Ok(done.rows_affected())
+            .bind(at.as_millisecond()))?;
+        Ok(rows)
     }
 
     /// When the next transfer of a system is due.
