@@ -16,7 +16,7 @@ mod rescue;
 mod samples;
 mod schema;
 
-use backend::{Backend, Sqlite};
+use backend::{Backend, Postgres, Sqlite};
 
 macro_rules! laws {
     ($backend:ty; $($theme:ident: $($law:ident)+;)+) => {$($(
@@ -89,7 +89,6 @@ macro_rules! every_law_on {
                 an_older_schema_names_the_command
                 a_newer_schema_is_left_alone
                 migrating_twice_is_migrating_once
-                one_daemon_owns_the_database
                 two_writers_both_succeed
                 a_look_is_consistent;
             damage:
@@ -105,4 +104,14 @@ macro_rules! every_law_on {
 
 every_law_on! {
     sqlite = Sqlite;
+    postgres = Postgres;
+}
+
+mod sqlite_alone {
+    use super::*;
+
+    laws! { Sqlite;
+        schema:
+            one_daemon_owns_the_database;
+    }
 }
