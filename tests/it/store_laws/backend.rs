@@ -3,7 +3,7 @@
 use crate::support::postgres;
 use league_gateway::store::{Store, StoreError, Tx};
 
-use sqlx::{Connection as _, PgConnection, SqliteConnection};
+use sqlx::{Connection as _, Decode, PgConnection, SqliteConnection, Type};
 use tempfile::TempDir;
 
 /// A kind of database.
@@ -78,15 +78,28 @@ impl Bench {
 
     /// A number from outside the gateway.
     pub(super) async fn number(&self, sql: &str) -> i64 {
+        self.column(sql).await.remove(0)
+    }
+
+    /// Texts from outside the gateway.
+    pub(super) async fn texts(&self, sql: &str) -> Vec<String> {
+        self.column(sql).await
+    }
+
+    async fn column<T>(&self, sql: &str) -> Vec<T>
+    where
+        T: Send + Unpin + Type<sqlx::Sqlite> + Type<sqlx::Postgres>,
+        T: for<'r> Decode<'r, sqlx::Sqlite> + for<'r> Decode<'r, sqlx::Postgres>,
+    {
         let sql = sqlx::AssertSqlSafe(sql.to_owned());
         let found = match self.raw {
             Raw::Sqlite { .. } => {
                 let mut connection = SqliteConnection::connect(&self.url).await.expect("it opens");
-                sqlx::query_scalar(sql).fetch_one(&mut connection).await
+                sqlx::query_scalar(sql).fetch_all(&mut connection).await
             }
             Raw::Postgres => {
                 let mut connection = PgConnection::connect(&self.url).await.expect("it opens");
-                sqlx::query_scalar(sql).fetch_one(&mut connection).await
+                sqlx::query_scalar(sql).fetch_all(&mut connection).await
             }
         };
         found.expect("the query is sound")

@@ -13,8 +13,10 @@ mod entries;
 mod feed;
 mod leases;
 mod rescue;
+mod same_schema;
 mod samples;
 mod schema;
+mod together;
 
 use backend::{Backend, Postgres, Sqlite};
 
@@ -91,6 +93,10 @@ macro_rules! every_law_on {
                 migrating_twice_is_migrating_once
                 two_writers_both_succeed
                 a_look_is_consistent;
+            together:
+                no_change_of_a_transfer_is_lost
+                no_change_of_a_new_system_is_lost
+                a_reader_of_the_feed_misses_nothing;
             damage:
                 a_damaged_transfer_names_table_column_and_row
                 a_damaged_row_beside_a_transfer_is_named
@@ -113,5 +119,14 @@ mod sqlite_alone {
     laws! { Sqlite;
         schema:
             one_daemon_owns_the_database;
+    }
+}
+
+mod postgres_alone {
+    use super::*;
+
+    laws! { Postgres;
+        together:
+            a_claim_passes_over_what_is_being_claimed;
     }
 }
