@@ -214,11 +214,10 @@ impl Tx {
         transfer_id: i64,
         at: Timestamp,
     ) -> Result<(), StoreError> {
-        on!(self, "closing abandoned exchanges", db => sqlx::query(
+        execute!(self, "closing abandoned exchanges", sqlx::query(
             "UPDATE attempts SET finished_at = $2, outcome = 'lost' WHERE transfer_id = $1 AND finished_at IS NULL")
             .bind(transfer_id)
-            .bind(at.as_millisecond())
-            .execute(db))?;
+            .bind(at.as_millisecond()))?;
         Ok(())
     }
 
@@ -228,11 +227,10 @@ impl Tx {
     /// # Errors
     /// [`StoreError`].
     pub async fn abandon_all_attempts(&mut self, at: Timestamp) -> Result<(), StoreError> {
-        on!(self, "closing abandoned exchanges", db => sqlx::query(
+        execute!(self, "closing abandoned exchanges", sqlx::query(
             "UPDATE attempts SET finished_at = $1, outcome = 'lost' WHERE finished_at IS NULL AND transfer_id NOT IN \
              (SELECT id FROM transfers WHERE lease_token IS NOT NULL OR state = 'sending')")
-            .bind(at.as_millisecond())
-            .execute(db))?;
+            .bind(at.as_millisecond()))?;
         Ok(())
     }
 

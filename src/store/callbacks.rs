@@ -2,7 +2,7 @@
 
 use super::StoreError;
 use super::row::Cell;
-use super::tx::{Tx, on};
+use super::tx::{Tx, execute, on};
 use jiff::Timestamp;
 use league_contract::System;
 
@@ -98,14 +98,22 @@ impl Tx {
         at: Timestamp,
     ) -> Result<bool, StoreError> {
         let forget = at.as_millisecond() - league_contract::NONCE_MEMORY_SECONDS * 1000;
-        on!(self, "forgetting old nonces", db => sqlx::query("DELETE FROM nonces WHERE seen_at < $1").bind(forget).execute(db))?;
-        let done = on!(self, "remembering a nonce", db => sqlx::query(
-            "INSERT INTO nonces (system, nonce, seen_at) VALUES ($1, $2, $3) ON CONFLICT DO NOTHING")
+        execute!(
+            self,
+            "forgetting old nonces",
+            sqlx::query("DELETE FROM nonces WHERE seen_at < $1").bind(forget)
+        )?;
+        let rows = execute!(
+            self,
+            "remembering a nonce",
+            sqlx::query(
+                "INSERT INTO nonces (system, nonce, seen_at) VALUES ($1, $2, $3) ON CONFLICT DO NOTHING"
+            )
             .bind(system.as_str())
             .bind(nonce)
             .bind(at.as_millisecond())
-            .execute(db))?;
-        Ok(done.rows_affected() == 1)
+        )?;
+        Ok(rows == 1)
     }
 
     /// Counts a repeat of an event; `false` when it is new.
@@ -113,12 +121,14 @@ impl Tx {
     /// # Errors
     /// [`StoreError`].
     pub async fn repeat_callback(&mut self, system: &System, event_id: &str) -> Result<bool, StoreError> {
-        let done = on!(self, "counting a repeated event", db => sqlx::query(
-            "UPDATE callbacks SET repeats = repeats + 1 WHERE system = $1 AND event_id = $2")
-            .bind(system.as_str())
-            .bind(event_id)
-            .execute(db))?;
-        Ok(done.rows_affected() > 0)
+        let rows = execute!(
+            self,
+            "counting a repeated event",
+            sqlx::query("UPDATE callbacks SET repeats = repeats + 1 WHERE system = $1 AND event_id = $2")
+                .bind(system.as_str())
+                .bind(event_id)
+        )?;
+        Ok(rows > 0)
     }
 
     /// Keeps an event.
@@ -126,7 +136,7 @@ impl Tx {
     /// # Errors
     /// [`StoreError`].
     pub async fn insert_callback(&mut self, new: &NewCallback<'_>) -> Result<(), StoreError> {
-        on!(self, "keeping an event", db => sqlx::query(
+        execute!(self, "keeping an event", sqlx::query(
             "INSERT INTO callbacks (system, event_id, request_id, event, verdict, received_at, repeats, event_sealed, raw_sealed) \
              VALUES ($1, $2, $3, $4, $5, $6, 0, $7, $8)")
             .bind(new.system.as_str())
@@ -136,8 +146,7 @@ impl Tx {
             .bind(new.verdict.as_str())
             .bind(new.received_at.as_millisecond())
             .bind(new.event_sealed)
-            .bind(new.raw_sealed)
-            .execute(db))?;
+            .bind(new.raw_sealed))?;
         Ok(())
     }
 
@@ -146,10 +155,11 @@ impl Tx {
     /// # Errors
     /// [`StoreError`].
     pub async fn settle_callback(&mut self, id: i64, verdict: CallbackVerdict) -> Result<(), StoreError> {
-        on!(self, "noting what became of an event", db => sqlx::query("UPDATE callbacks SET verdict = $2 WHERE id = $1")
-            .bind(id)
-            .bind(verdict.as_str())
-            .execute(db))?;
+        execute!(
+            self,
+            "noting what became of an event",
+            sqlx::query("UPDATE callbacks SET verdict = $2 WHERE id = $1").bind(id).bind(verdict.as_str())
+        )?;
         Ok(())
     }
 

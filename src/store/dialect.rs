@@ -1,7 +1,43 @@
 //! All that differs between the databases, as whole texts.
 
+/// One query in the words of each database and each purpose. SQLite has one writer, who needs no locks; on PostgreSQL
+/// what a transaction reads in order to write it is locked, so that no other transaction writes it in between.
+#[derive(Clone, Copy)]
+pub(super) struct Text {
+    /// SQLite's words.
+    pub(super) sqlite: &'static str,
+    /// PostgreSQL's, to look.
+    pub(super) postgres: &'static str,
+    /// PostgreSQL's, to lock what is found: it waits for rows that another transaction has.
+    pub(super) locking: &'static str,
+    /// PostgreSQL's, to lock what is free: rows that another transaction has are left to it.
+    pub(super) skipping: &'static str,
+}
+
+/// The [`Text`] of a query whose words are the same everywhere, or differ: `text!(sqlite: "…", postgres: "…")`.
+macro_rules! text {
+    (sqlite: $sqlite:expr, postgres: $postgres:expr) => {
+        $crate::store::dialect::Text { sqlite: $sqlite, ..$crate::store::dialect::text!($postgres) }
+    };
+    ($($part:expr),+) => {
+        $crate::store::dialect::Text {
+            sqlite: concat!($($part),+),
+            postgres: concat!($($part),+),
+            locking: concat!($($part,)+ " FOR UPDATE"),
+            skipping: concat!($($part,)+ " FOR UPDATE SKIP LOCKED"),
+        }
+    };
+}
+pub(super) use text;
+
 /// SQLite: a transaction that will write takes the write lock at once, so that it can't fail half-way.
 pub(super) const BEGIN_WRITE_SQLITE: &str = "BEGIN IMMEDIATE";
+
+/// PostgreSQL: each statement sees what was committed before it; what must not change meanwhile is locked.
+pub(super) const BEGIN_WRITE_POSTGRES: &str = "BEGIN ISOLATION LEVEL READ COMMITTED";
+
+/// PostgreSQL: all statements see what was committed before the first.
+pub(super) const BEGIN_READ_POSTGRES: &str = "BEGIN ISOLATION LEVEL REPEATABLE READ, READ ONLY";
 
 /// SQLite: its log still holds the pages that were overwritten; this empties it, and says first whether
 /// somebody was in the way.
@@ -13,6 +49,20 @@ pub(super) const WAIT_SHORT_SQLITE: &str = "PRAGMA busy_timeout = 100";
 /// SQLite: how long everything else waits.
 pub(super) const WAIT_LONG_SQLITE: &str = "PRAGMA busy_timeout = 10000";
 
-/// SQLite: is there anything in this file?
-pub(super) const COUNT_TABLES_SQLITE: &str =
-    "SELECT COUNT(*) FROM sqlite_schema WHERE type = 'table' AND name = '_sqlx_migrations'";
+/// Is there anything in this database (on PostgreSQL: in this schema)?
+pub(super) const COUNT_TABLES: Text = text!(
+    sqlite: "SELECT COUNT(*) FROM sqlite_schema WHERE type = 'table' AND name = '_sqlx_migrations'",
+    postgres: "SELECT COUNT(to_regclass('_sqlx_migrations'))"
+);
+
+/// PostgreSQL: whoever writes to the event feed keeps others from it until its commit, so that cursors become visible
+/// in their order: a reader that has seen one has seen all before it. The lock is this feed's, not the whole database's.
+pub(super) const LOCK_FEED_POSTGRES: &str = "SELECT pg_advisory_xact_lock(1, 'events'::regclass::oid::int)";
+
+/// The intake's rows in bytes.
+pub(super) const INTAKE: Text = text!(
+    sqlite: "SELECT id, CAST(request_id AS BLOB) AS request_id, CAST(payload AS BLOB) AS payload \
+             FROM intake ORDER BY id LIMIT $1",
+    postgres: "SELECT id, convert_to(request_id, 'UTF8') AS request_id, convert_to(payload, 'UTF8') AS payload \
+               FROM intake ORDER BY id LIMIT $1"
+);

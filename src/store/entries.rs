@@ -1,6 +1,7 @@
 //! Transfers: take in, look up, list, and the one function that writes what an occurrence changed.
 
 use super::batch::Batch;
+use super::dialect::text;
 use super::row::{TransferRow, json, transfer_columns};
 use super::tx::{Tx, execute, on};
 use super::{Shown, StoreError, Stored};
@@ -165,9 +166,9 @@ impl Tx {
     /// # Errors
     /// [`StoreError`].
     pub async fn transfer(&mut self, request_id: &RequestId) -> Result<Option<Stored>, StoreError> {
-        let row: Option<TransferRow> = on!(self, "looking up a transfer", db => sqlx::query_as(concat!(
-            "SELECT ", transfer_columns!(), " FROM transfers WHERE request_id = $1"
-        )).bind(request_id.as_str()).fetch_optional(db))?;
+        let sql = self.locked(text!("SELECT ", transfer_columns!(), " FROM transfers WHERE request_id = $1"));
+        let row: Option<TransferRow> = on!(self, "looking up a transfer", db =>
+            sqlx::query_as(sql).bind(request_id.as_str()).fetch_optional(db))?;
         row.map(Stored::try_from).transpose()
     }
 
@@ -176,9 +177,9 @@ impl Tx {
     /// # Errors
     /// [`StoreError`].
     pub async fn transfer_by_id(&mut self, id: i64) -> Result<Option<Stored>, StoreError> {
-        let row: Option<TransferRow> = on!(self, "looking up a transfer", db => sqlx::query_as(concat!(
-            "SELECT ", transfer_columns!(), " FROM transfers WHERE id = $1"
-        )).bind(id).fetch_optional(db))?;
+        let sql = self.locked(text!("SELECT ", transfer_columns!(), " FROM transfers WHERE id = $1"));
+        let row: Option<TransferRow> = on!(self, "looking up a transfer", db =>
+            sqlx::query_as(sql).bind(id).fetch_optional(db))?;
         row.map(Stored::try_from).transpose()
     }
 
@@ -187,10 +188,14 @@ impl Tx {
     /// # Errors
     /// [`StoreError`].
     pub async fn open_transfer_of(&mut self, person: &[u8]) -> Result<Option<Stored>, StoreError> {
-        let row: Option<TransferRow> = on!(self, "looking for an open transfer of a person", db => sqlx::query_as(concat!(
-            "SELECT ", transfer_columns!(), " FROM transfers WHERE person = $1 ",
-            "AND state NOT IN ('completed', 'rejected', 'overdue', 'withdrawn')"
-        )).bind(person).fetch_optional(db))?;
+        let sql = self.locked(text!(
+            "SELECT ",
+            transfer_columns!(),
+            " FROM transfers WHERE person = $1 \
+            AND state NOT IN ('completed', 'rejected', 'overdue', 'withdrawn')"
+        ));
+        let row: Option<TransferRow> = on!(self, "looking for an open transfer of a person", db =>
+            sqlx::query_as(sql).bind(person).fetch_optional(db))?;
         row.map(Stored::try_from).transpose()
     }
 
@@ -289,7 +294,7 @@ impl Tx {
     /// # Errors
     /// [`StoreError`].
     pub async fn replace_document(&mut self, new: &NewTransfer, id: i64) -> Result<(), StoreError> {
-        on!(self, "amending a transfer", db => sqlx::query(
+        execute!(self, "amending a transfer", sqlx::query(
             "UPDATE transfers SET system = $2, province_code = $3, destination_name = $4, warnings = $5, reason = $6, \
              masked_name = $7, masked_id_number = $8, masked_phone = $9, person = $10, document_digest = $11, \
              document_sealed = $12 WHERE id = $1")
@@ -304,8 +309,7 @@ impl Tx {
             .bind(&new.shown.phone)
             .bind(&new.person.index)
             .bind(&new.person.digest)
-            .bind(&new.person.sealed)
-            .execute(db))?;
+            .bind(&new.person.sealed))?;
         Ok(())
     }
 

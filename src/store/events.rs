@@ -135,6 +135,10 @@ impl Tx {
     /// Writes the lines that the transaction gathered.
     pub(super) async fn write_lines(&mut self) -> Result<(), StoreError> {
         let lines = std::mem::take(&mut self.lines);
+        if lines.is_empty() {
+            return Ok(());
+        }
+        self.lock_feed().await?;
         for (text, piece) in INSERT.pieces(&lines) {
             execute!(self, "writing the timeline", piece
                 .iter()

@@ -1,7 +1,8 @@
 //! Upstream's own door: rows that it inserts in its own transaction.
 
 use super::StoreError;
-use super::tx::{Tx, on};
+use super::dialect::INTAKE;
+use super::tx::{Tx, execute, on};
 use jiff::Timestamp;
 use league_contract::RequestId;
 
@@ -37,10 +38,8 @@ impl Tx {
     /// # Errors
     /// [`StoreError`].
     pub async fn intake(&mut self, limit: u32) -> Result<Vec<IntakeRow>, StoreError> {
-        on!(self, "reading the intake", db => sqlx::query_as(
-            "SELECT id, CAST(request_id AS BLOB) AS request_id, CAST(payload AS BLOB) AS payload FROM intake ORDER BY id LIMIT $1")
-            .bind(i64::from(limit))
-            .fetch_all(db))
+        let sql = self.locked_free(INTAKE);
+        on!(self, "reading the intake", db => sqlx::query_as(sql).bind(i64::from(limit)).fetch_all(db))
     }
 
     /// Takes a row out, in the transaction that creates its transfer.
@@ -48,7 +47,7 @@ impl Tx {
     /// # Errors
     /// [`StoreError`].
     pub async fn intake_taken(&mut self, id: i64) -> Result<(), StoreError> {
-        on!(self, "emptying the intake", db => sqlx::query("DELETE FROM intake WHERE id = $1").bind(id).execute(db))?;
+        execute!(self, "emptying the intake", sqlx::query("DELETE FROM intake WHERE id = $1").bind(id))?;
         Ok(())
     }
 
@@ -63,13 +62,12 @@ impl Tx {
         payload_sealed: &[u8],
         at: Timestamp,
     ) -> Result<(), StoreError> {
-        on!(self, "moving a refused intake row", db => sqlx::query(
+        execute!(self, "moving a refused intake row", sqlx::query(
             "INSERT INTO intake_refused (request_id, problems, payload_sealed, refused_at) VALUES ($1, $2, $3, $4)")
             .bind(row.key().as_ref().map_or("?", RequestId::as_str))
             .bind(problems)
             .bind(payload_sealed)
-            .bind(at.as_millisecond())
-            .execute(db))?;
+            .bind(at.as_millisecond()))?;
         self.intake_taken(row.id).await
     }
 }

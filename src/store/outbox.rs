@@ -1,6 +1,7 @@
 //! Leases: who works on what, and what becomes of the work of a daemon that is gone.
 
 use super::batch::Batch;
+use super::dialect::text;
 use super::row::{TransferRow, transfer_columns};
 use super::tx::{Tx, execute, on};
 use super::{LeaseChange, Save, StoreError, Stored};
@@ -42,15 +43,21 @@ pub struct Claimant<'a> {
     pub until: Timestamp,
 }
 
-static LEASED: Batch = Batch::new(
-    "WITH v (held_id, held_token) AS (VALUES ",
-    2,
-    concat!(
-        ") SELECT ",
-        transfer_columns!(),
-        " FROM transfers, v WHERE transfers.id = v.held_id AND transfers.lease_token = v.held_token"
-    ),
-);
+const LEASED_HEAD: &str = "WITH v (held_id, held_token) AS (VALUES ";
+
+macro_rules! leased_tail {
+    () => {
+        concat!(
+            ") SELECT ",
+            transfer_columns!(),
+            " FROM transfers JOIN v ON transfers.id = v.held_id AND transfers.lease_token = v.held_token"
+        )
+    };
+}
+
+static LEASED: Batch = Batch::new(LEASED_HEAD, 2, leased_tail!());
+static LEASED_LOCKING: Batch =
+    Batch::new(LEASED_HEAD, 2, concat!(leased_tail!(), " FOR UPDATE OF transfers"));
 
 static RENEW: Batch = Batch::new(
     "WITH v (id, token, until) AS (VALUES ",
@@ -71,9 +78,9 @@ impl Tx {
         limit: u32,
         claimant: Claimant<'_>,
     ) -> Result<Vec<Lease>, StoreError> {
-        let rows: Vec<TransferRow> = on!(self, "claiming", db => sqlx::query_as(concat!(
-            "SELECT ", transfer_columns!(), " FROM transfers WHERE system = $1 AND due_at IS NOT NULL AND due_at <= $2 \
-             AND lease_token IS NULL AND held IS NULL ORDER BY due_at, id LIMIT $3"))
+        let sql = self.locked_free(text!("SELECT ", transfer_columns!(), " FROM transfers WHERE system = $1 \
+            AND due_at IS NOT NULL AND due_at <= $2 AND lease_token IS NULL AND held IS NULL ORDER BY due_at, id LIMIT $3"));
+        let rows: Vec<TransferRow> = on!(self, "claiming", db => sqlx::query_as(sql)
             .bind(system.as_str())
             .bind(claimant.now.as_millisecond())
             .bind(i64::from(limit))
@@ -109,14 +116,13 @@ impl Tx {
         };
         tracing::error!(id, %error, "a damaged transfer is set aside (held): mend the row, then set its held to NULL");
         let held = Held { by: "league-gateway".into(), reason: error.to_string(), at };
-        on!(self, "setting a damaged transfer aside", db => sqlx::query(
+        execute!(self, "setting a damaged transfer aside", sqlx::query(
             "UPDATE transfers SET held = $2, lease_token = NULL, lease_until = NULL, leased_by = NULL, \
              state = CASE WHEN state = 'sending' THEN 'unconfirmed' ELSE state END, due_at = COALESCE(due_at, $3) \
              WHERE id = $1")
             .bind(id)
             .bind(super::row::json(&held))
-            .bind(at.as_millisecond())
-            .execute(db))?;
+            .bind(at.as_millisecond()))?;
         Ok(None)
     }
 
@@ -140,7 +146,8 @@ impl Tx {
         at: Timestamp,
     ) -> Result<Vec<Stored>, StoreError> {
         let mut held = Vec::with_capacity(leases.len());
-        for (text, piece) in LEASED.pieces(leases) {
+        let leased = if self.locks() { &LEASED_LOCKING } else { &LEASED };
+        for (text, piece) in leased.pieces(leases) {
             let rows: Vec<TransferRow> = on!(self, "looking up leased transfers", db => piece
                 .iter()
                 .fold(sqlx::query_as(text), |query, (id, token)| query.bind(*id).bind(*token))
@@ -179,9 +186,13 @@ impl Tx {
         expired_before: Timestamp,
         at: Timestamp,
     ) -> Result<Rescued, StoreError> {
-        let rows: Vec<TransferRow> = on!(self, "looking for abandoned leases", db => sqlx::query_as(concat!(
-            "SELECT ", transfer_columns!(), " FROM transfers WHERE system = $1 AND lease_token IS NOT NULL AND lease_until < $2 \
-             ORDER BY id LIMIT 1000"))
+        let sql = self.locked_free(text!(
+            "SELECT ",
+            transfer_columns!(),
+            " FROM transfers WHERE system = $1 \
+            AND lease_token IS NOT NULL AND lease_until < $2 ORDER BY id LIMIT 1000"
+        ));
+        let rows: Vec<TransferRow> = on!(self, "looking for abandoned leases", db => sqlx::query_as(sql)
             .bind(system.as_str())
             .bind(expired_before.as_millisecond())
             .fetch_all(db))?;
@@ -211,12 +222,11 @@ impl Tx {
     /// # Errors
     /// [`StoreError`].
     pub async fn query_all_open(&mut self, system: &System, at: Timestamp) -> Result<u64, StoreError> {
-        let done = on!(self, "scheduling queries", db => sqlx::query(
+        let rows = execute!(self, "scheduling queries", sqlx::query(
             "UPDATE transfers SET due_at = $2 WHERE system = $1 AND state IN ('unconfirmed', 'submitted', 'awaiting_check_in')")
             .bind(system.as_str())
-            .bind(at.as_millisecond())
-            .execute(db))?;
-        Ok(done.rows_affected())
+            .bind(at.as_millisecond()))?;
+        Ok(rows)
     }
 
     /// When the next transfer of a system is due.

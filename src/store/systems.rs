@@ -1,7 +1,8 @@
 //! What the gateway remembers of each system: its feed's cursor, whether it is suspended or paused.
 
 use super::StoreError;
-use super::tx::{Tx, on};
+use super::dialect::text;
+use super::tx::{Tx, execute, on};
 use league_contract::System;
 
 /// What is remembered of a system.
@@ -18,15 +19,28 @@ pub struct SystemRow {
 }
 
 impl Tx {
-    /// What is remembered of a system; nothing special for a new one.
+    /// What is remembered of a system; nothing special for a new one. A transaction that writes keeps others away from
+    /// the row until its end.
     ///
     /// # Errors
     /// [`StoreError`].
     pub async fn system(&mut self, system: &System) -> Result<SystemRow, StoreError> {
-        let row: Option<SystemRow> = on!(self, "reading a system's row", db => sqlx::query_as(
-            "SELECT feed_cursor, suspended, paused, credentials FROM systems WHERE system = $1")
-            .bind(system.as_str())
-            .fetch_optional(db))?;
+        if self.locks() {
+            // A row that is missing can't be locked.
+            execute!(
+                self,
+                "beginning a system's row",
+                sqlx::query(
+                    "INSERT INTO systems (system, feed_cursor) VALUES ($1, 0) ON CONFLICT DO NOTHING"
+                )
+                .bind(system.as_str())
+            )?;
+        }
+        let sql = self.locked(text!(
+            "SELECT feed_cursor, suspended, paused, credentials FROM systems WHERE system = $1"
+        ));
+        let row: Option<SystemRow> = on!(self, "reading a system's row", db =>
+            sqlx::query_as(sql).bind(system.as_str()).fetch_optional(db))?;
         Ok(row.unwrap_or_default())
     }
 
@@ -35,15 +49,14 @@ impl Tx {
     /// # Errors
     /// [`StoreError`].
     pub async fn save_system(&mut self, system: &System, row: &SystemRow) -> Result<(), StoreError> {
-        on!(self, "writing a system's row", db => sqlx::query(
+        execute!(self, "writing a system's row", sqlx::query(
             "INSERT INTO systems (system, feed_cursor, suspended, paused, credentials) VALUES ($1, $2, $3, $4, $5) \
              ON CONFLICT (system) DO UPDATE SET feed_cursor = $2, suspended = $3, paused = $4, credentials = $5")
             .bind(system.as_str())
             .bind(row.feed_cursor)
             .bind(&row.suspended)
             .bind(&row.paused)
-            .bind(&row.credentials)
-            .execute(db))?;
+            .bind(&row.credentials))?;
         Ok(())
     }
 }

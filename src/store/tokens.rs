@@ -1,7 +1,7 @@
 //! Bearer tokens, kept as hashes.
 
 use super::StoreError;
-use super::tx::{Tx, on};
+use super::tx::{Tx, execute, on};
 use jiff::Timestamp;
 
 /// A token as it is kept.
@@ -29,14 +29,13 @@ impl Tx {
         roles: &str,
         at: Timestamp,
     ) -> Result<bool, StoreError> {
-        let done = on!(self, "keeping a token", db => sqlx::query(
+        let rows = execute!(self, "keeping a token", sqlx::query(
             "INSERT INTO tokens (name, hash, roles, created_at) VALUES ($1, $2, $3, $4) ON CONFLICT DO NOTHING")
             .bind(name)
             .bind(hash)
             .bind(roles)
-            .bind(at.as_millisecond())
-            .execute(db))?;
-        Ok(done.rows_affected() == 1)
+            .bind(at.as_millisecond()))?;
+        Ok(rows == 1)
     }
 
     /// The token of a hash, unless it was revoked.
@@ -64,11 +63,13 @@ impl Tx {
     /// # Errors
     /// [`StoreError`].
     pub async fn revoke_token(&mut self, name: &str, at: Timestamp) -> Result<bool, StoreError> {
-        let done = on!(self, "revoking a token", db => sqlx::query(
-            "UPDATE tokens SET revoked_at = $2 WHERE name = $1 AND revoked_at IS NULL")
-            .bind(name)
-            .bind(at.as_millisecond())
-            .execute(db))?;
-        Ok(done.rows_affected() == 1)
+        let rows = execute!(
+            self,
+            "revoking a token",
+            sqlx::query("UPDATE tokens SET revoked_at = $2 WHERE name = $1 AND revoked_at IS NULL")
+                .bind(name)
+                .bind(at.as_millisecond())
+        )?;
+        Ok(rows == 1)
     }
 }

@@ -1,13 +1,15 @@
 //! Connections and transactions.
 
+use super::dialect::{self, Text};
 use super::events::PendingLine;
 use super::group::{Groups, commit_groups};
 use super::{SchemaState, StoreError};
 use sqlx::migrate::Migrator;
+use sqlx::postgres::{PgConnectOptions, PgPool, PgPoolOptions};
 use sqlx::sqlite::{
     SqliteConnectOptions, SqliteJournalMode, SqlitePool, SqlitePoolOptions, SqliteSynchronous,
 };
-use sqlx::{Sqlite, Transaction};
+use sqlx::{Postgres, Sqlite, Transaction};
 use std::fs::File;
 use std::path::{Path, PathBuf};
 use std::str::FromStr as _;
@@ -16,6 +18,10 @@ use std::time::Duration;
 use tokio::sync::mpsc;
 
 static SQLITE_MIGRATIONS: Migrator = sqlx::migrate!("src/store/migrations/sqlite");
+static POSTGRES_MIGRATIONS: Migrator = sqlx::migrate!("src/store/migrations/postgres");
+
+/// A daemon needs few: a writer a system and some readers. Several daemons share what the server allows.
+const POSTGRES_CONNECTIONS: u32 = 8;
 
 /// The durable outbox. Cheap to clone.
 #[derive(Clone, Debug)]
@@ -28,6 +34,7 @@ pub struct Store {
 #[derive(Clone, Debug)]
 pub(super) enum Inner {
     Sqlite(SqlitePools),
+    Postgres(PgPool),
 }
 
 /// SQLite has one writer; readers see the last commit.
@@ -51,17 +58,23 @@ pub struct Tx {
     name: &'static str,
     /// Lines of timelines, written with the commit.
     pub(super) lines: Vec<PendingLine>,
+    writes: bool,
 }
 
 pub(super) enum TxInner {
     Sqlite(Transaction<'static, Sqlite>),
+    Postgres(Transaction<'static, Postgres>),
 }
 
-/// Runs a query in the arm of the transaction's database: `on!(tx, "doing so", db => sqlx::query("…").execute(db))`.
+/// Runs a query in the arm of the transaction's database: `on!(tx, "doing so", db => sqlx::query_as("…").fetch_all(db))`.
 macro_rules! on {
     ($tx:expr, $action:literal, $db:ident => $query:expr) => {
         match &mut $tx.inner {
             $crate::store::tx::TxInner::Sqlite(transaction) => {
+                let $db = &mut **transaction;
+                $query.await
+            }
+            $crate::store::tx::TxInner::Postgres(transaction) => {
                 let $db = &mut **transaction;
                 $query.await
             }
@@ -78,6 +91,9 @@ macro_rules! execute {
             $crate::store::tx::TxInner::Sqlite(transaction) => {
                 $query.execute(&mut **transaction).await.map(|done| done.rows_affected())
             }
+            $crate::store::tx::TxInner::Postgres(transaction) => {
+                $query.execute(&mut **transaction).await.map(|done| done.rows_affected())
+            }
         }
         .map_err(|source| $crate::store::StoreError::Database { action: $action, source })
     };
@@ -90,12 +106,34 @@ impl Store {
     /// # Errors
     /// [`StoreError::Url`] or [`StoreError::Database`].
     pub async fn connect(url: &str) -> Result<Self, StoreError> {
-        if url.starts_with("postgres://") || url.starts_with("postgresql://") {
-            return Err(StoreError::Url("this version runs on SQLite alone: write sqlite://FILE".into()));
-        }
+        let inner = if url.starts_with("postgres://") || url.starts_with("postgresql://") {
+            Inner::Postgres(Self::connect_postgres(url).await?)
+        } else {
+            Inner::Sqlite(Self::connect_sqlite(url).await?)
+        };
+        let (sender, jobs) = mpsc::unbounded_channel();
+        tokio::spawn(commit_groups(inner.clone(), jobs));
+        Ok(Self { inner, groups: Groups::new(sender) })
+    }
+
+    async fn connect_postgres(url: &str) -> Result<PgPool, StoreError> {
+        // The parser's own words may repeat the password.
+        let options = PgConnectOptions::from_str(url)
+            .map_err(|_| StoreError::Url("write postgres://USER:PASSWORD@HOST/DATABASE".into()))?
+            .application_name("league-gateway");
+        PgPoolOptions::new()
+            .max_connections(POSTGRES_CONNECTIONS)
+            .connect_with(options)
+            .await
+            .map_err(|source| StoreError::Database { action: "opening it", source })
+    }
+
+    async fn connect_sqlite(url: &str) -> Result<SqlitePools, StoreError> {
         let failed = |source| StoreError::Database { action: "opening it", source };
         let options = SqliteConnectOptions::from_str(url)
-            .map_err(|_| StoreError::Url("write sqlite://FILE".into()))?
+            .map_err(|_| {
+                StoreError::Url("write sqlite://FILE or postgres://USER:PASSWORD@HOST/DATABASE".into())
+            })?
             .create_if_missing(true)
             .journal_mode(SqliteJournalMode::Wal)
             .synchronous(SqliteSynchronous::Full)
@@ -114,18 +152,15 @@ impl Store {
             .connect_with(options.pragma("query_only", "ON"))
             .await
             .map_err(failed)?;
-        let inner = Inner::Sqlite(SqlitePools { writer, readers, path });
-        let (sender, jobs) = mpsc::unbounded_channel();
-        tokio::spawn(commit_groups(inner.clone(), jobs));
-        Ok(Self { inner, groups: Groups::new(sender) })
+        Ok(SqlitePools { writer, readers, path })
     }
 
-    /// Makes this process the database's daemon.
+    /// Makes this process the database's daemon. On PostgreSQL there may be several.
     ///
     /// # Errors
     /// [`StoreError::Owned`] when another one runs on the same SQLite file.
     pub fn own(&self) -> Result<Owner, StoreError> {
-        let Inner::Sqlite(sqlite) = &self.inner;
+        let Inner::Sqlite(sqlite) = &self.inner else { return Ok(Owner { _lock: None }) };
         if sqlite.path == Path::new(":memory:") {
             return Ok(Owner { _lock: None });
         }
@@ -146,11 +181,11 @@ impl Store {
     /// # Errors
     /// [`StoreError::Schema`] with the migration that failed.
     pub async fn migrate(&self) -> Result<(), StoreError> {
-        let Inner::Sqlite(sqlite) = &self.inner;
-        SQLITE_MIGRATIONS
-            .run(&sqlite.writer)
-            .await
-            .map_err(|error| StoreError::Schema(format!("the schema can't be brought up to date: {error}")))
+        let done = match &self.inner {
+            Inner::Sqlite(sqlite) => SQLITE_MIGRATIONS.run(&sqlite.writer).await,
+            Inner::Postgres(pool) => POSTGRES_MIGRATIONS.run(pool).await,
+        };
+        done.map_err(|error| StoreError::Schema(format!("the schema can't be brought up to date: {error}")))
     }
 
     /// Compares the schema in the database to this program's.
@@ -158,21 +193,20 @@ impl Store {
     /// # Errors
     /// [`StoreError::Database`].
     pub async fn schema(&self) -> Result<SchemaState, StoreError> {
-        let Inner::Sqlite(sqlite) = &self.inner;
-        let failed = |source| StoreError::Database { action: "reading its schema version", source };
-        let tables: i64 = sqlx::query_scalar(super::dialect::COUNT_TABLES_SQLITE)
-            .fetch_one(&sqlite.readers)
-            .await
-            .map_err(failed)?;
+        let mut look = self.read("schema").await?;
+        let sql = look.look(dialect::COUNT_TABLES);
+        let tables: i64 =
+            on!(look, "reading its schema version", db => sqlx::query_scalar(sql).fetch_one(db))?;
         if tables == 0 {
             return Ok(SchemaState::Empty);
         }
-        let found: i64 =
-            sqlx::query_scalar("SELECT COALESCE(MAX(version), 0) FROM _sqlx_migrations WHERE success")
-                .fetch_one(&sqlite.readers)
-                .await
-                .map_err(failed)?;
-        let ours = SQLITE_MIGRATIONS.iter().map(|migration| migration.version).max().unwrap_or(0);
+        let found: i64 = on!(look, "reading its schema version", db => sqlx::query_scalar(
+            "SELECT COALESCE(MAX(version), 0) FROM _sqlx_migrations WHERE success").fetch_one(db))?;
+        let migrations = match &self.inner {
+            Inner::Sqlite(_) => &SQLITE_MIGRATIONS,
+            Inner::Postgres(_) => &POSTGRES_MIGRATIONS,
+        };
+        let ours = migrations.iter().map(|migration| migration.version).max().unwrap_or(0);
         Ok(match found.cmp(&ours) {
             std::cmp::Ordering::Less => SchemaState::Behind(found),
             std::cmp::Ordering::Equal => SchemaState::Current,
@@ -213,20 +247,24 @@ impl Store {
     /// # Errors
     /// [`StoreError::Database`].
     pub async fn read(&self, name: &'static str) -> Result<Tx, StoreError> {
-        let Inner::Sqlite(sqlite) = &self.inner;
-        let begun = sqlite.readers.begin().await;
+        let begun = match &self.inner {
+            Inner::Sqlite(sqlite) => sqlite.readers.begin().await.map(TxInner::Sqlite),
+            Inner::Postgres(pool) => {
+                pool.begin_with(dialect::BEGIN_READ_POSTGRES).await.map(TxInner::Postgres)
+            }
+        };
         let inner = begun.map_err(|source| StoreError::Database { action: "beginning to read", source })?;
-        Ok(Tx { inner: TxInner::Sqlite(inner), name, lines: Vec::new() })
+        Ok(Tx { inner, name, writes: false, lines: Vec::new() })
     }
 
     /// Makes clear text that was deleted unreadable in the database's log as well. Returns whether it was
-    /// done: a reader in the way puts it off to the next time.
+    /// done: a reader in the way puts it off to the next time. PostgreSQL's files are its server's: nothing to do.
     ///
     /// # Errors
     /// [`StoreError::Database`].
     pub async fn empty_log(&self) -> Result<bool, StoreError> {
-        use super::dialect::{EMPTY_LOG_SQLITE, WAIT_LONG_SQLITE, WAIT_SHORT_SQLITE};
-        let Inner::Sqlite(sqlite) = &self.inner;
+        use dialect::{EMPTY_LOG_SQLITE, WAIT_LONG_SQLITE, WAIT_SHORT_SQLITE};
+        let Inner::Sqlite(sqlite) = &self.inner else { return Ok(true) };
         let emptying = async {
             let mut writer = sqlite.writer.acquire().await?;
             sqlx::query(WAIT_SHORT_SQLITE).execute(&mut *writer).await?;
@@ -243,22 +281,64 @@ impl Store {
 
     /// Closes the connections; SQLite's log is folded into the file.
     pub async fn close(&self) {
-        let Inner::Sqlite(sqlite) = &self.inner;
-        sqlite.readers.close().await;
-        sqlite.writer.close().await;
+        match &self.inner {
+            Inner::Sqlite(sqlite) => {
+                sqlite.readers.close().await;
+                sqlite.writer.close().await;
+            }
+            Inner::Postgres(pool) => pool.close().await,
+        }
     }
 }
 
 impl Inner {
     pub(super) async fn write(&self, name: &'static str) -> Result<Tx, StoreError> {
-        let Self::Sqlite(sqlite) = self;
-        let begun = sqlite.writer.begin_with(super::dialect::BEGIN_WRITE_SQLITE).await;
+        let begun = match self {
+            Self::Sqlite(sqlite) => {
+                sqlite.writer.begin_with(dialect::BEGIN_WRITE_SQLITE).await.map(TxInner::Sqlite)
+            }
+            Self::Postgres(pool) => {
+                pool.begin_with(dialect::BEGIN_WRITE_POSTGRES).await.map(TxInner::Postgres)
+            }
+        };
         let inner = begun.map_err(|source| StoreError::Database { action: "beginning to write", source })?;
-        Ok(Tx { inner: TxInner::Sqlite(inner), name, lines: Vec::new() })
+        Ok(Tx { inner, name, writes: true, lines: Vec::new() })
     }
 }
 
 impl Tx {
+    /// Whether what is read in order to be written needs a lock.
+    pub(super) const fn locks(&self) -> bool {
+        self.writes && matches!(self.inner, TxInner::Postgres(_))
+    }
+
+    /// The words of a query that only looks.
+    const fn look(&self, text: Text) -> &'static str {
+        match self.inner {
+            TxInner::Sqlite(_) => text.sqlite,
+            TxInner::Postgres(_) => text.postgres,
+        }
+    }
+
+    /// The words of a query for what this transaction may write: others wait for it.
+    pub(super) const fn locked(&self, text: Text) -> &'static str {
+        if self.locks() { text.locking } else { self.look(text) }
+    }
+
+    /// Likewise, but of rows that another transaction has, none is found.
+    pub(super) const fn locked_free(&self, text: Text) -> &'static str {
+        if self.locks() { text.skipping } else { self.look(text) }
+    }
+
+    /// Makes this transaction the only one that writes to the event feed, until its end, and wakes the other daemons
+    /// with its commit.
+    pub(super) async fn lock_feed(&mut self) -> Result<(), StoreError> {
+        if self.locks() {
+            execute!(self, "waiting for the event feed", sqlx::query(dialect::LOCK_FEED_POSTGRES))?;
+        }
+        Ok(())
+    }
+
     /// Makes everything of this transaction durable.
     ///
     /// # Errors
@@ -267,6 +347,7 @@ impl Tx {
         self.write_lines().await?;
         let done = match self.inner {
             TxInner::Sqlite(transaction) => transaction.commit().await,
+            TxInner::Postgres(transaction) => transaction.commit().await,
         };
         metrics::counter!("league_gateway_commits_total", "transaction" => self.name).increment(1);
         done.map_err(|source| StoreError::Database { action: "committing", source })

@@ -1,7 +1,9 @@
 //! The databases that the laws are held on.
 
+use crate::support::postgres;
 use league_gateway::store::{Store, StoreError, Tx};
-use sqlx::{Connection as _, SqliteConnection};
+
+use sqlx::{Connection as _, Decode, PgConnection, SqliteConnection, Type};
 use tempfile::TempDir;
 
 /// A kind of database.
@@ -25,20 +27,31 @@ impl Backend for Sqlite {
         let folder = tempfile::tempdir().expect("a folder");
         let url = format!("sqlite://{}", folder.path().join("outbox.db").display());
         let store = Store::connect(&url).await.expect("the file is made");
-        Bench { store, url, raw: Raw::Sqlite, _folder: folder }
+        Bench { store, url, raw: Raw::Sqlite { _folder: folder } }
+    }
+}
+
+/// PostgreSQL, in a schema of the law's own.
+pub(super) struct Postgres;
+
+impl Backend for Postgres {
+    async fn empty() -> Bench {
+        let url = postgres::own_schema().await;
+        let store = Store::connect(&url).await.expect("the server is there");
+        Bench { store, url, raw: Raw::Postgres }
     }
 }
 
 enum Raw {
-    Sqlite,
+    Sqlite { _folder: TempDir },
+    Postgres,
 }
 
 /// One law's database.
 pub(super) struct Bench {
     pub(super) store: Store,
-    url: String,
+    pub(super) url: String,
     raw: Raw,
-    _folder: TempDir,
 }
 
 impl Bench {
@@ -49,24 +62,47 @@ impl Bench {
 
     /// A statement from outside the gateway: upstream's, or a vandal's.
     pub(super) async fn execute(&self, sql: &str) {
-        match self.raw {
-            Raw::Sqlite => {
+        let sql = sqlx::raw_sql(sqlx::AssertSqlSafe(sql));
+        let done = match self.raw {
+            Raw::Sqlite { .. } => {
                 let mut connection = SqliteConnection::connect(&self.url).await.expect("it opens");
-                let sql = sqlx::AssertSqlSafe(sql);
-                sqlx::raw_sql(sql).execute(&mut connection).await.expect("the statement is sound");
+                sql.execute(&mut connection).await.map(|done| done.rows_affected())
             }
-        }
+            Raw::Postgres => {
+                let mut connection = PgConnection::connect(&self.url).await.expect("it opens");
+                sql.execute(&mut connection).await.map(|done| done.rows_affected())
+            }
+        };
+        done.expect("the statement is sound");
     }
 
     /// A number from outside the gateway.
     pub(super) async fn number(&self, sql: &str) -> i64 {
-        match self.raw {
-            Raw::Sqlite => {
+        self.column(sql).await.remove(0)
+    }
+
+    /// Texts from outside the gateway.
+    pub(super) async fn texts(&self, sql: &str) -> Vec<String> {
+        self.column(sql).await
+    }
+
+    async fn column<T>(&self, sql: &str) -> Vec<T>
+    where
+        T: Send + Unpin + Type<sqlx::Sqlite> + Type<sqlx::Postgres>,
+        T: for<'r> Decode<'r, sqlx::Sqlite> + for<'r> Decode<'r, sqlx::Postgres>,
+    {
+        let sql = sqlx::AssertSqlSafe(sql.to_owned());
+        let found = match self.raw {
+            Raw::Sqlite { .. } => {
                 let mut connection = SqliteConnection::connect(&self.url).await.expect("it opens");
-                let sql = sqlx::AssertSqlSafe(sql.to_owned());
-                sqlx::query_scalar(sql).fetch_one(&mut connection).await.expect("the query is sound")
+                sqlx::query_scalar(sql).fetch_all(&mut connection).await
             }
-        }
+            Raw::Postgres => {
+                let mut connection = PgConnection::connect(&self.url).await.expect("it opens");
+                sqlx::query_scalar(sql).fetch_all(&mut connection).await
+            }
+        };
+        found.expect("the query is sound")
     }
 
     /// One committed transaction that must succeed.

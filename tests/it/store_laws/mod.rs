@@ -13,10 +13,12 @@ mod entries;
 mod feed;
 mod leases;
 mod rescue;
+mod same_schema;
 mod samples;
 mod schema;
+mod together;
 
-use backend::{Backend, Sqlite};
+use backend::{Backend, Postgres, Sqlite};
 
 macro_rules! laws {
     ($backend:ty; $($theme:ident: $($law:ident)+;)+) => {$($(
@@ -89,9 +91,12 @@ macro_rules! every_law_on {
                 an_older_schema_names_the_command
                 a_newer_schema_is_left_alone
                 migrating_twice_is_migrating_once
-                one_daemon_owns_the_database
                 two_writers_both_succeed
                 a_look_is_consistent;
+            together:
+                no_change_of_a_transfer_is_lost
+                no_change_of_a_new_system_is_lost
+                a_reader_of_the_feed_misses_nothing;
             damage:
                 a_damaged_transfer_names_table_column_and_row
                 a_damaged_row_beside_a_transfer_is_named
@@ -105,4 +110,23 @@ macro_rules! every_law_on {
 
 every_law_on! {
     sqlite = Sqlite;
+    postgres = Postgres;
+}
+
+mod sqlite_alone {
+    use super::*;
+
+    laws! { Sqlite;
+        schema:
+            one_daemon_owns_the_database;
+    }
+}
+
+mod postgres_alone {
+    use super::*;
+
+    laws! { Postgres;
+        together:
+            a_claim_passes_over_what_is_being_claimed;
+    }
 }

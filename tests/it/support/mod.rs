@@ -3,6 +3,7 @@
 mod http;
 mod partners;
 mod people;
+pub(crate) mod postgres;
 
 pub(crate) use http::{Answer, Client};
 pub(crate) use partners::{GUANGDONG_SECRET, SMART_LEAGUE_SECRET, guangdong, guangdong_body, smart_league};
