@@ -108,13 +108,8 @@ pub(super) fn inexpressible(state: State, transfer: &Transfer, error: &EncodeErr
             facts: Facts { error, uncounted: true, ..Facts::default() },
         };
     }
-    let facts = Facts {
-        error,
-        withdrawal_refused: true,
-        fruitless: true,
-        due_at: Some(now),
-        ..Facts::default()
-    };
+    let facts =
+        Facts { error, withdrawal_refused: true, fruitless: true, due_at: Some(now), ..Facts::default() };
     End { event: None, facts }
 }
 

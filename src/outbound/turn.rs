@@ -8,9 +8,7 @@ use super::step::{self, End, Step, step};
 use crate::inbound::apply::ended_badly;
 use crate::organization::check::Finding;
 use crate::partner::{Outcome, Partner, Prepared};
-use crate::store::{
-    Claimant, LeaseChange, Named, NewAttempt, Save, StoreError, Stored, SystemRow, Tx, Work,
-};
+use crate::store::{Claimant, LeaseChange, Named, NewAttempt, Save, StoreError, Stored, SystemRow, Tx, Work};
 use crate::suspension::suspend;
 use crate::transfer::{Cause, Entry, Verdict, advance};
 use jiff::Timestamp;
@@ -102,8 +100,7 @@ impl Turn {
         let transfer = &finished.hand.transfer;
         let now = exchange.finished_at;
         let policy = self.partner.policy;
-        let situation =
-            Situation { operation: exchange.operation, entry: current, transfer, policy, now };
+        let situation = Situation { operation: exchange.operation, entry: current, transfer, policy, now };
         let Consequence { event, mut facts, reported } = consequence(situation, &exchange.outcome);
         if let Some((status, words)) = reported {
             let words = words.map(|words| transfer.redact(words.as_received()));
@@ -169,8 +166,7 @@ impl Turn {
         let asked = self.checked.iter().filter_map(|one| Some((&one.hand, one.asked.as_ref()?)));
         let attempts: Vec<_> = asked
             .map(|(hand, (exchange, request_sealed, result))| {
-                let opened =
-                    self.attempt(hand, exchange.operation, exchange.started_at, request_sealed);
+                let opened = self.attempt(hand, exchange.operation, exchange.started_at, request_sealed);
                 (opened, result)
             })
             .collect();
@@ -262,12 +258,7 @@ impl Turn {
     }
 
     /// From the commit on, the bytes of these may have gone out. The names that are sent are fixed with it.
-    async fn open(
-        &self,
-        tx: &mut Tx,
-        openings: Vec<Opening>,
-        turned: &mut Turned,
-    ) -> Result<(), StoreError> {
+    async fn open(&self, tx: &mut Tx, openings: Vec<Opening>, turned: &mut Turned) -> Result<(), StoreError> {
         let names: Vec<&Named> = openings.iter().filter_map(|one| one.named.as_ref()).collect();
         tx.fix_names(&names).await?;
         let attempts: Vec<NewAttempt<'_>> = openings

@@ -140,9 +140,10 @@ impl Tx {
     /// [`StoreError`].
     pub async fn close_attempts(&mut self, ends: &[(i64, &AttemptResult)]) -> Result<(), StoreError> {
         for (text, piece) in CLOSE.pieces(ends) {
-            execute!(self, "noting the end of exchanges", piece
-                .iter()
-                .fold(sqlx::query(text), |query, (id, result)| {
+            execute!(
+                self,
+                "noting the end of exchanges",
+                piece.iter().fold(sqlx::query(text), |query, (id, result)| {
                     query
                         .bind(*id)
                         .bind(result.finished_at.as_millisecond())
@@ -151,7 +152,8 @@ impl Tx {
                         .bind(result.http_status.map(i64::from))
                         .bind(result.error.as_deref())
                         .bind(result.response_sealed.as_deref())
-                }))?;
+                })
+            )?;
         }
         Ok(())
     }
@@ -165,9 +167,10 @@ impl Tx {
         over: &[(NewAttempt<'_>, &AttemptResult)],
     ) -> Result<(), StoreError> {
         for (text, piece) in RECORD.pieces(over) {
-            execute!(self, "noting exchanges", piece
-                .iter()
-                .fold(sqlx::query(text), |query, (one, result)| {
+            execute!(
+                self,
+                "noting exchanges",
+                piece.iter().fold(sqlx::query(text), |query, (one, result)| {
                     query
                         .bind(one.transfer_id)
                         .bind(one.system.as_str())
@@ -181,7 +184,8 @@ impl Tx {
                         .bind(result.http_status.map(i64::from))
                         .bind(result.error.as_deref())
                         .bind(result.response_sealed.as_deref())
-                }))?;
+                })
+            )?;
         }
         Ok(())
     }

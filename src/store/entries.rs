@@ -280,11 +280,13 @@ impl Tx {
     /// [`StoreError`].
     pub async fn fix_names(&mut self, names: &[&Named]) -> Result<(), StoreError> {
         for (text, piece) in FIX_NAMES.pieces(names) {
-            execute!(self, "fixing the names that are sent", piece
-                .iter()
-                .fold(sqlx::query(text), |query, named| {
+            execute!(
+                self,
+                "fixing the names that are sent",
+                piece.iter().fold(sqlx::query(text), |query, named| {
                     query.bind(named.id).bind(&named.sent_name).bind(&named.organization_id)
-                }))?;
+                })
+            )?;
         }
         Ok(())
     }

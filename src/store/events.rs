@@ -140,9 +140,10 @@ impl Tx {
         }
         self.lock_feed().await?;
         for (text, piece) in INSERT.pieces(&lines) {
-            execute!(self, "writing the timeline", piece
-                .iter()
-                .fold(sqlx::query(text), |query, line| {
+            execute!(
+                self,
+                "writing the timeline",
+                piece.iter().fold(sqlx::query(text), |query, line| {
                     query
                         .bind(line.transfer_id)
                         .bind(line.request_id.as_str())
@@ -153,7 +154,8 @@ impl Tx {
                         .bind(line.cause)
                         .bind(line.detail.as_deref())
                         .bind(line.at)
-                }))?;
+                })
+            )?;
         }
         Ok(())
     }

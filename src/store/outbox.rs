@@ -165,11 +165,13 @@ impl Tx {
     /// [`StoreError`].
     pub async fn renew(&mut self, leases: &[(i64, i64)], until: Timestamp) -> Result<(), StoreError> {
         for (text, piece) in RENEW.pieces(leases) {
-            execute!(self, "renewing leases", piece
-                .iter()
-                .fold(sqlx::query(text), |query, (id, token)| {
+            execute!(
+                self,
+                "renewing leases",
+                piece.iter().fold(sqlx::query(text), |query, (id, token)| {
                     query.bind(*id).bind(*token).bind(until.as_millisecond())
-                }))?;
+                })
+            )?;
         }
         Ok(())
     }

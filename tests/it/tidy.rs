@@ -165,7 +165,7 @@ fn the_survey_can_find_something() {
     assert_eq!(survey(&up).0, ["src/store/tx.rs uses crate::inbound::, which is a floor above"]);
     let round = files(&[
         ("src/intake.rs", "crate::inbound::apply()"),
-        ("src/inbound/mod.rs", "use crate::outbound::send::Work;"),
+        ("src/inbound/mod.rs", "use crate::outbound::turn::Turn;"),
         ("src/outbound/send.rs", "use crate::intake::Intake;\nuse crate::store::Tx;"),
     ]);
     let (wrong, uses) = survey(&round);

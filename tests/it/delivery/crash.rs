@@ -37,7 +37,7 @@ async fn open_attempt(test: &TestApp, side: &Side, lease: &Lease, send: bool) {
         started_at: test.app.clock.now(),
         request_sealed: &[],
     };
-    tx.open_attempt(&attempt).await.expect("it is noted");
+    tx.open_attempts(&[attempt]).await.expect("it is noted");
     tx.commit().await.expect("it is committed");
     if send {
         let sealed = &lease.stored.document_sealed;
@@ -105,9 +105,8 @@ async fn a_lease_that_runs_out_is_taken_back_and_its_late_outcome_changes_nothin
     let slow = Fault { delay_ms: 300, times: Some(1), kind: None, ..SIDES[0].fault(FaultKind::Hang, 1) };
     let test = Setup::by_hand().rules(waiting()).faults(vec![slow]).start().await;
     test.submit(&SIDES[0].document("SLOW", 1)).await;
-    let lease = claim(&test, &SIDES[0]).await;
-    let delivery = test.app.delivery();
-    let work = delivery.work(test.partner("smart_league"), lease);
+    let driver = test.app.driver(test.partner("smart_league"));
+    let work = driver.run_once();
     let slow = async {
         until("the submit to arrive", || test.at_partner("SLOW").is_some()).await;
         // The exchange takes longer than the lease.
@@ -131,9 +130,8 @@ async fn work_that_is_cut_off_in_its_exchange_is_asked_about() {
         let test = Setup::by_hand().rules(waiting()).faults(vec![hangs]).start().await;
         test.cut_callbacks();
         test.submit(&side.document("CUT", 1)).await;
-        let lease = claim(&test, side).await;
-        let delivery = test.app.delivery();
-        let work = delivery.work(test.partner(side.system), lease);
+        let driver = test.app.driver(test.partner(side.system));
+        let work = driver.run_once();
         // As a process that is killed, the work is dropped in the middle of its exchange.
         tokio::select! {
             _ = work => panic!("the exchange hangs"),
@@ -184,9 +182,8 @@ async fn an_exchange_whose_transfer_moved_on_is_closed_at_the_next_start() {
     let side = &SIDES[0];
     let test = Setup::by_hand().rules(waiting()).faults(vec![side.fault(FaultKind::Hang, 1)]).start().await;
     test.submit(&side.document("MOVED", 1)).await;
-    let lease = claim(&test, side).await;
-    let delivery = test.app.delivery();
-    let work = delivery.work(test.partner(side.system), lease);
+    let driver = test.app.driver(test.partner(side.system));
+    let work = driver.run_once();
     tokio::select! {
         _ = work => panic!("the exchange hangs"),
         () = async {
@@ -208,10 +205,9 @@ async fn a_system_that_is_off_for_a_while_gets_no_blind_second_submit() {
     let side = &SIDES[2];
     let test = Setup::by_hand().rules(waiting()).faults(vec![side.fault(FaultKind::Hang, 1)]).start().await;
     test.submit(&side.document("OFF", 1)).await;
-    let lease = claim(&test, side).await;
-    let delivery = test.app.delivery();
+    let driver = test.app.driver(test.partner(side.system));
     tokio::select! {
-        _ = delivery.work(test.partner(side.system), lease) => panic!("the exchange hangs"),
+        _ = driver.run_once() => panic!("the exchange hangs"),
         () = until("the submit to take effect", || test.at_partner("OFF").is_some_and(|line| line.effective == 1)) => {}
     }
     let test = test.restart("[systems.fujian]\nenabled = false\n").await;

@@ -1,7 +1,7 @@
 //! Exchanges with systems.
 
 use super::backend::Bench;
-use super::samples::{answered, at, sample, submit};
+use super::samples::{answered, at, open_attempt, sample, submit};
 use league_contract::Operation;
 use league_gateway::store::{Attempt, AttemptResult, NewAttempt};
 
@@ -11,7 +11,7 @@ async fn attempts(bench: &Bench, id: i64) -> Vec<Attempt> {
 
 pub(super) async fn an_exchange_is_kept_from_begin_to_end(bench: Bench) {
     let id = bench.put(&sample(1)).await;
-    let attempt = bench.write(async |tx| tx.open_attempt(&submit(id, 1)).await).await;
+    let attempt = bench.write(async |tx| open_attempt(tx, &submit(id, 1)).await).await;
     let open = attempts(&bench, id).await.remove(0);
     assert_eq!((open.id, open.operation.as_str(), open.worker.as_str()), (attempt, "submit", "gateway-1"));
     assert_eq!((open.started_at, open.finished_at, open.outcome), (at(1), None, None));
@@ -19,7 +19,7 @@ pub(super) async fn an_exchange_is_kept_from_begin_to_end(bench: Bench) {
     assert_eq!((open.code, open.http_status, open.error, open.response_sealed), (None, None, None, None));
 
     let result = AttemptResult { error: Some("拒绝".into()), ..answered(4) };
-    bench.write(async |tx| tx.close_attempt(attempt, &result).await).await;
+    bench.write(async |tx| tx.close_attempts(&[(attempt, &result)]).await).await;
     let closed = attempts(&bench, id).await.remove(0);
     assert_eq!((closed.finished_at, closed.outcome.as_deref()), (Some(at(4)), Some("answered")));
     assert_eq!((closed.code.as_deref(), closed.http_status), (Some("0000"), Some(200)));
@@ -31,10 +31,10 @@ pub(super) async fn an_exchange_is_kept_from_begin_to_end(bench: Bench) {
 /// A holder that was given up for lost and ends after all does not rewrite what is on record.
 pub(super) async fn an_end_is_written_once(bench: Bench) {
     let id = bench.put(&sample(1)).await;
-    let attempt = bench.write(async |tx| tx.open_attempt(&submit(id, 1)).await).await;
+    let attempt = bench.write(async |tx| open_attempt(tx, &submit(id, 1)).await).await;
     let lost = AttemptResult { outcome: "lost", code: None, http_status: None, ..answered(2) };
-    bench.write(async |tx| tx.close_attempt(attempt, &lost).await).await;
-    bench.write(async |tx| tx.close_attempt(attempt, &answered(3)).await).await;
+    bench.write(async |tx| tx.close_attempts(&[(attempt, &lost)]).await).await;
+    bench.write(async |tx| tx.close_attempts(&[(attempt, &answered(3))]).await).await;
     let kept = attempts(&bench, id).await.remove(0);
     assert_eq!((kept.outcome.as_deref(), kept.finished_at, kept.code), (Some("lost"), Some(at(2)), None));
 }
@@ -50,7 +50,7 @@ pub(super) async fn exchanges_stay_in_order_and_apart(bench: Bench) {
                 (one, Operation::Query),
                 (one, Operation::Withdraw),
             ] {
-                tx.open_attempt(&NewAttempt { operation, ..submit(id, 1) }).await?;
+                open_attempt(tx, &NewAttempt { operation, ..submit(id, 1) }).await?;
             }
             Ok(())
         })

@@ -1,7 +1,7 @@
 //! Rows that the gateway can't have written.
 
 use super::backend::Bench;
-use super::samples::{FOLLOWING, NATIONAL, answered, at, sample, submit};
+use super::samples::{FOLLOWING, NATIONAL, answered, at, open_attempt, sample, submit};
 use league_gateway::store::{CallbackVerdict, NewCallback, StoreError};
 use std::fmt::Debug;
 
@@ -55,8 +55,8 @@ pub(super) async fn a_damaged_row_beside_a_transfer_is_named(bench: Bench) {
     let id = bench.put(&sample(1)).await;
     bench
         .write(async |tx| {
-            let attempt = tx.open_attempt(&submit(id, 1)).await?;
-            tx.close_attempt(attempt, &answered(2)).await?;
+            let attempt = open_attempt(tx, &submit(id, 1)).await?;
+            tx.close_attempts(&[(attempt, &answered(2))]).await?;
             tx.insert_callback(&NewCallback {
                 system: &NATIONAL,
                 event_id: "E-1",

@@ -2,7 +2,8 @@
 
 use super::backend::Bench;
 use super::samples::{
-    FOLLOWING, NATIONAL, answered, at, beginning, happen, insert, reported, request_id, sample, submit,
+    FOLLOWING, NATIONAL, answered, at, beginning, happen, insert, open_attempt, reported, request_id, sample,
+    submit,
 };
 use league_contract::PartnerStatus;
 use league_gateway::store::{CallbackVerdict, NewCallback, StoreError, SystemRow, Tx};
@@ -24,8 +25,8 @@ async fn arrival(tx: &mut Tx, id: i64) -> Result<(), StoreError> {
     .await?;
     assert!(tx.remember_nonce(&NATIONAL, "n-1", at(5)).await?);
     tx.save_system(&NATIONAL, &SystemRow { feed_cursor: 7, ..SystemRow::default() }).await?;
-    let attempt = tx.open_attempt(&submit(id, 4)).await?;
-    tx.close_attempt(attempt, &answered(5)).await?;
+    let attempt = open_attempt(tx, &submit(id, 4)).await?;
+    tx.close_attempts(&[(attempt, &answered(5))]).await?;
     insert(tx, &sample(2)).await?;
     Ok(())
 }

@@ -1,7 +1,7 @@
 //! What becomes of the work of a daemon that is gone.
 
 use super::backend::Bench;
-use super::samples::{FOLLOWING, GUANGDONG, NATIONAL, at, claimant, insert, sample, submit};
+use super::samples::{FOLLOWING, GUANGDONG, NATIONAL, at, claimant, insert, open_attempt, sample, submit};
 use jiff::Timestamp;
 use league_contract::Operation;
 use league_gateway::store::{NewAttempt, Rescued};
@@ -12,7 +12,7 @@ async fn rescue(bench: &Bench, before: Timestamp) -> Rescued {
 }
 
 async fn open(bench: &Bench, id: i64, operation: Operation) {
-    bench.write(async |tx| tx.open_attempt(&NewAttempt { operation, ..submit(id, 2) }).await).await;
+    bench.write(async |tx| open_attempt(tx, &NewAttempt { operation, ..submit(id, 2) }).await).await;
 }
 
 /// How the exchanges of a transfer ended.
@@ -110,7 +110,7 @@ pub(super) async fn a_lease_that_lasts_is_left_alone(bench: Bench) {
 pub(super) async fn another_systems_leases_are_left_alone(bench: Bench) {
     let id = bench.put_with(1, |entry| entry.system = GUANGDONG.clone()).await;
     bench.write(async |tx| tx.claim(&GUANGDONG, FOLLOWING, 1, claimant(1)).await).await;
-    bench.write(async |tx| tx.open_attempt(&NewAttempt { system: &GUANGDONG, ..submit(id, 2) }).await).await;
+    bench.write(async |tx| open_attempt(tx, &NewAttempt { system: &GUANGDONG, ..submit(id, 2) }).await).await;
     assert_eq!(rescue(&bench, Timestamp::MAX).await, Rescued::default());
     assert!(bench.stored(id).await.lease_token.is_some());
     assert_eq!(bench.read(async |tx| tx.attempts(id).await).await[0].finished_at, None);

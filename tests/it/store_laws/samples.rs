@@ -105,6 +105,12 @@ pub(super) async fn happen(tx: &mut Tx, id: i64, event: Event, second: i64) -> R
     tx.save(&step, false, Cause::Callback, at(second)).await
 }
 
+/// Opens one attempt; returns its key.
+pub(super) async fn open_attempt(tx: &mut Tx, new: &NewAttempt<'_>) -> Result<i64, StoreError> {
+    let keys = tx.open_attempts(std::slice::from_ref(new)).await?;
+    Ok(keys[0])
+}
+
 pub(super) fn reported(status: PartnerStatus) -> Event {
     Event::Reported(status)
 }
