@@ -11,6 +11,7 @@ pub mod api;
 pub mod app;
 pub mod cli;
 pub mod clock;
+pub mod gate;
 pub mod inbound;
 pub mod intake;
 pub mod lifecycle;
