@@ -6,7 +6,7 @@ use crate::organization::normalize;
 use crate::partner::Partners;
 use crate::routing::Routes;
 use crate::seal::Sealer;
-use crate::store::{IntakeRow, NewTransfer, Shown, Store, StoreError, Stored, Tx};
+use crate::store::{IntakeRow, NewTransfer, Shown, Store, StoreError, Stored, Tx, Work};
 use crate::transfer::{
     Cause, Entry, Event, Facts, Line, Milestone, Milestones, State, Verdict, Withdrawal, advance,
 };
@@ -111,14 +111,12 @@ impl Intake {
         ))
     }
 
-    /// Takes one document in, in a transaction of its own.
+    /// Takes one document in; many that come together share a commit.
     ///
     /// # Errors
     /// [`IntakeError`]; nothing is changed then.
-    pub async fn create(&self, value: &Value) -> Result<Taken, IntakeError> {
-        let mut tx = self.store.write("create").await?;
-        let taken = self.take(&mut tx, value).await?;
-        tx.commit().await?;
+    pub async fn create(&self, value: Value) -> Result<Taken, IntakeError> {
+        let taken = self.store.grouped(Create { intake: self.clone(), value }).await??;
         self.bell.ring();
         Ok(taken)
     }
@@ -404,6 +402,23 @@ impl Intake {
             self.log_dirty.store(false, Ordering::Relaxed);
         }
         Ok(())
+    }
+}
+
+/// A document that comes alone.
+struct Create {
+    intake: Intake,
+    value: Value,
+}
+
+impl Work for Create {
+    type Done = Result<Taken, IntakeError>;
+
+    async fn run(&self, tx: &mut Tx) -> Result<Self::Done, StoreError> {
+        match self.intake.take(tx, &self.value).await {
+            Err(IntakeError::Store(error)) => Err(error),
+            taken => Ok(taken),
+        }
     }
 }
 

@@ -41,7 +41,7 @@ pub(super) async fn create(
 ) -> Result<Response, ApiProblem> {
     caller.require(&state, &WRITERS)?;
     let value = json(&state, body, MAX_DOCUMENT).await?;
-    let taken = state.intake.create(&value).await.map_err(|error| ApiProblem::intake(&state, error))?;
+    let taken = state.intake.create(value).await.map_err(|error| ApiProblem::intake(&state, error))?;
     let (status, stored) = match taken {
         Taken::Created(stored) => (StatusCode::CREATED, stored),
         Taken::Same(stored) => (StatusCode::OK, stored),

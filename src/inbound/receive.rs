@@ -5,8 +5,9 @@ use crate::clock::Clock;
 use crate::notify::Bell;
 use crate::partner::{Partner, fresh_nonce};
 use crate::seal::Sealer;
-use crate::store::Store;
+use crate::store::{Store, StoreError, Tx, Work};
 use crate::transfer::Cause;
+use jiff::Timestamp;
 use league_contract::{CallContext, Callback, CallbackVerdict, WireRequest, WireResponse};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicI64, Ordering};
@@ -27,9 +28,9 @@ pub struct Receiver {
 
 impl Receiver {
     /// Takes one message of a system; the answer is the system's own form, made after the commit.
-    pub async fn receive(&self, partner: &Partner, request: WireRequest) -> WireResponse {
+    pub async fn receive(&self, partner: &Arc<Partner>, request: WireRequest) -> WireResponse {
         let verdict = match partner.adapter.open_callback(&request, self.clock.now()) {
-            Ok(callback) => self.store(partner, &request, &callback).await,
+            Ok(callback) => self.store(partner, &request.body, callback).await,
             Err(error) => {
                 self.refused(partner, &error.to_string());
                 CallbackVerdict::from(&error)
@@ -49,8 +50,16 @@ impl Receiver {
         partner.adapter.answer_callback(request, verdict, &at)
     }
 
-    async fn store(&self, partner: &Partner, request: &WireRequest, callback: &Callback) -> CallbackVerdict {
-        match self.commit(partner, request, callback).await {
+    async fn store(&self, partner: &Arc<Partner>, body: &[u8], callback: Callback) -> CallbackVerdict {
+        let request_id = callback.event.request_id.clone();
+        let pushed = Pushed {
+            partner: partner.clone(),
+            sealer: self.sealer.clone(),
+            callback,
+            raw: body.to_vec(),
+            at: self.clock.now(),
+        };
+        match self.store.grouped(pushed).await.map_err(InboundError::from).and_then(|kept| kept) {
             Ok(true) => {
                 self.bell.ring();
                 CallbackVerdict::Stored
@@ -60,35 +69,11 @@ impl Receiver {
                 CallbackVerdict::Replayed
             }
             Err(error) => {
-                tracing::error!(system = %partner.system, request_id = %callback.event.request_id, %error,
+                tracing::error!(system = %partner.system, %request_id, %error,
                     "a status event could not be stored: the partner is asked to send it again");
                 CallbackVerdict::Unavailable
             }
         }
-    }
-
-    /// `false` when the nonce was seen before.
-    async fn commit(
-        &self,
-        partner: &Partner,
-        request: &WireRequest,
-        callback: &Callback,
-    ) -> Result<bool, InboundError> {
-        let at = self.clock.now();
-        let mut tx = self.store.write("callback").await?;
-        if !tx.remember_nonce(&partner.system, &callback.replay_key, at).await? {
-            return Ok(false);
-        }
-        let arrival = Arrival {
-            system: &partner.system,
-            following: partner.policy.following,
-            cause: Cause::Callback,
-            at,
-            raw: &request.body,
-        };
-        keep(&mut tx, &self.sealer, arrival, &callback.event).await?;
-        tx.commit().await?;
-        Ok(true)
     }
 
     /// Counts a refusal, and logs at most one a second.
@@ -101,6 +86,40 @@ impl Receiver {
             && self.logged_at.compare_exchange(last, now, Ordering::Relaxed, Ordering::Relaxed).is_ok()
         {
             tracing::warn!(system = %partner.system, why, "callback refused");
+        }
+    }
+}
+
+/// A message that is to be kept; many that come together share a commit.
+struct Pushed {
+    partner: Arc<Partner>,
+    sealer: Arc<Sealer>,
+    callback: Callback,
+    raw: Vec<u8>,
+    at: Timestamp,
+}
+
+impl Work for Pushed {
+    /// `false` when the nonce was seen before.
+    type Done = Result<bool, InboundError>;
+
+    async fn run(&self, tx: &mut Tx) -> Result<Self::Done, StoreError> {
+        let Self { partner, sealer, callback, raw, at } = self;
+        if !tx.remember_nonce(&partner.system, &callback.replay_key, *at).await? {
+            return Ok(Ok(false));
+        }
+        let arrival = Arrival {
+            system: &partner.system,
+            following: partner.policy.following,
+            cause: Cause::Callback,
+            at: *at,
+            raw,
+        };
+        match keep(tx, sealer, arrival, &callback.event).await {
+            Ok(_) => Ok(Ok(true)),
+            Err(InboundError::Store(error)) => Err(error),
+            // Its nonce stays remembered: a partner signs a repeat anew.
+            Err(error @ InboundError::Seal(_)) => Ok(Err(error)),
         }
     }
 }
