@@ -8,11 +8,11 @@ use crate::lifecycle::Lifecycle;
 use crate::notify::Bell;
 use crate::organization::check::CheckCache;
 use crate::outbound::{Delivery, Driver, Sweeper};
-use crate::partner::{Partner, Partners, Policy};
+use crate::partner::{Partner, Partners, Policy, fresh_nonce};
 use crate::routing::{self, Routes};
 use crate::seal::Sealer;
 use crate::settings::Settings;
-use crate::store::{Owner, SchemaState, Store};
+use crate::store::{Leads, SchemaState, Store};
 use crate::suspension::lift_if_credentials_changed;
 use crate::transfer::Following;
 use crate::transport::Transport;
@@ -24,6 +24,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicI64};
 use tokio::net::TcpListener;
 use tokio_util::sync::CancellationToken;
+use tokio_util::task::TaskTracker;
 
 /// Every external system that this program speaks to. A new province is a line here, a crate, and data.
 pub const REGISTRATIONS: [Registration; 3] =
@@ -47,6 +48,8 @@ pub struct App {
     pub intake: Intake,
     /// Cancelled when the daemon is to stop.
     pub stop: CancellationToken,
+    /// This run of this daemon: its name and something that no other run has.
+    instance: Arc<str>,
     settings: Settings,
 }
 
@@ -56,7 +59,6 @@ pub struct Daemon {
     pub lifecycle: Lifecycle,
     /// Where it listens.
     pub address: std::net::SocketAddr,
-    _owner: Owner,
 }
 
 /// The systems of the configuration, with their adapters and connections.
@@ -88,6 +90,12 @@ pub fn partners(settings: &Settings, sealer: &Sealer) -> anyhow::Result<Partners
         partners.insert(partner.system.clone(), Arc::new(partner));
     }
     Ok(partners)
+}
+
+/// A name for this run: a restart under the same name is another run, and knows what the one before has left.
+fn instance(worker: &str) -> Arc<str> {
+    let run = hex::encode(&fresh_nonce().0[..4]);
+    format!("{worker}/{run}").into()
 }
 
 impl App {
@@ -128,6 +136,7 @@ impl App {
             bell,
             intake,
             stop: CancellationToken::new(),
+            instance: instance(&settings.worker_id),
             settings,
         })
     }
@@ -146,7 +155,7 @@ impl App {
             sealer: self.sealer.clone(),
             clock: self.clock.clone(),
             bell: self.bell.clone(),
-            worker: self.settings.worker_id.as_str().into(),
+            worker: self.instance.clone(),
             lease: self.settings.lease,
         }
     }
@@ -215,27 +224,34 @@ impl App {
     /// # Errors
     /// A schema that is not this program's, another daemon on the same file, an address that is taken.
     pub async fn start(&self, metrics: Option<PrometheusHandle>) -> anyhow::Result<Daemon> {
-        let owner = self.store.own()?;
         if self.store.schema().await? == SchemaState::Empty {
             self.store.migrate().await?;
         }
         self.store.require_current().await?;
         let sweeper = self.sweeper();
-        sweeper.rescue_all().await?;
+        let worker = &self.settings.worker_id;
+        let mut presence = self.store.appear(self.instance.clone(), worker, self.clock.now()).await?;
+        if self.store.is_one_daemons() {
+            sweeper.rescue_all().await?;
+        }
+        sweeper.rescue_gone(&mut presence).await?;
+        let leads = presence.leads();
         let listener = TcpListener::bind(self.settings.listen)
             .await
             .with_context(|| format!("http.listen {}", self.settings.listen))?;
         let address = listener.local_addr()?;
         let lifecycle = Lifecycle::new(self.stop.clone());
+        let drivers = TaskTracker::new();
         for partner in self.partners.values() {
             lift_if_credentials_changed(&self.store, partner).await?;
-            lifecycle.spawn(self.driver(partner).run(lifecycle.stop.clone()));
+            lifecycle.spawn(drivers.track_future(self.driver(partner).run(lifecycle.stop.clone())));
             if matches!(partner.adapter.capabilities().events, EventSource::Feed { .. }) {
-                lifecycle.spawn(self.feed(partner).run(lifecycle.stop.clone()));
+                lifecycle.spawn(self.feed(partner).run(leads.clone(), lifecycle.stop.clone()));
             }
         }
-        lifecycle.spawn(sweeper.run(lifecycle.stop.clone()));
-        lifecycle.spawn(self.drain_intake(lifecycle.clone()));
+        drivers.close();
+        lifecycle.spawn(sweeper.run(presence, lifecycle.stop.clone(), drivers));
+        lifecycle.spawn(self.drain_intake(leads, lifecycle.clone()));
         let router = api::router(self.api(metrics));
         let stop = lifecycle.stop.clone();
         lifecycle.spawn(async move {
@@ -245,14 +261,16 @@ impl App {
             }
         });
         tracing::info!(%address, systems = self.partners.len(), worker = self.settings.worker_id, "league-gateway runs");
-        Ok(Daemon { lifecycle, address, _owner: owner })
+        Ok(Daemon { lifecycle, address })
     }
 
-    fn drain_intake(&self, lifecycle: Lifecycle) -> impl Future<Output = ()> + Send + 'static {
+    fn drain_intake(&self, leads: Leads, lifecycle: Lifecycle) -> impl Future<Output = ()> + Send + 'static {
         let (intake, clock, poll) = (self.intake.clone(), self.clock.clone(), self.settings.poll_interval);
         async move {
             while !lifecycle.stop.is_cancelled() {
-                let taken = intake.drain_table(500).await.unwrap_or_else(|error| {
+                // One daemon drains it, so that rows are taken in their order.
+                let drained = if leads.yes() { intake.drain_table(500).await } else { Ok(0) };
+                let taken = drained.unwrap_or_else(|error| {
                     tracing::error!(%error, "the intake table could not be read: trying again");
                     0
                 });

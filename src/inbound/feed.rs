@@ -5,7 +5,7 @@ use crate::clock::Clock;
 use crate::notify::Bell;
 use crate::partner::{Outcome, Partner};
 use crate::seal::Sealer;
-use crate::store::{CallbackVerdict, Store};
+use crate::store::{CallbackVerdict, Leads, Store};
 use crate::suspension::suspend;
 use crate::transfer::Cause;
 use league_contract::{Answer, Blockage, Call, ChangePage, EventSource, Reply};
@@ -45,10 +45,11 @@ pub enum Polled {
 }
 
 impl Feed {
-    /// Polls until told to stop.
-    pub async fn run(self, stop: CancellationToken) {
+    /// Polls until told to stop, while this daemon leads: one reader asks as often as the partner agreed to.
+    pub async fn run(self, leads: Leads, stop: CancellationToken) {
         loop {
-            let polled = match self.poll().await {
+            let polled = if leads.yes() { self.poll().await } else { Ok(Polled::UpToDate) };
+            let polled = match polled {
                 Ok(polled) => polled,
                 Err(error) => {
                     tracing::error!(system = %self.partner.system, %error, "the change feed could not be stored: it is read again");

@@ -1,12 +1,13 @@
-//! What time brings: leases that ran out.
+//! What nobody works on any more: leases that ran out, and the work of daemons that are gone.
 
 use crate::clock::Clock;
 use crate::notify::Bell;
 use crate::partner::Partners;
-use crate::store::{Rescued, Store, StoreError};
+use crate::store::{Abandoned, Presence, Rescued, Store, StoreError};
 use jiff::{SignedDuration, Timestamp};
 use std::sync::Arc;
 use tokio_util::sync::CancellationToken;
+use tokio_util::task::TaskTracker;
 
 /// Takes back what nobody works on any more.
 pub struct Sweeper {
@@ -23,17 +24,39 @@ pub struct Sweeper {
 }
 
 impl Sweeper {
-    /// Sweeps until told to stop.
-    pub async fn run(self, stop: CancellationToken) {
+    /// Shows this daemon's sign of life, and sweeps while it leads, until told to stop and `drivers` have ended: as
+    /// long as they hold leases, others must be able to tell whether this daemon lives.
+    pub async fn run(self, mut presence: Presence, stop: CancellationToken, drivers: TaskTracker) {
+        let ended = async {
+            stop.cancelled().await;
+            drivers.wait().await;
+        };
+        let mut ended = std::pin::pin!(ended);
         loop {
             tokio::select! {
-                () = stop.cancelled() => return,
+                () = &mut ended => break,
                 () = self.clock.sleep(self.interval) => {}
             }
-            if let Err(error) = self.rescue(self.clock.now()).await {
-                tracing::error!(%error, "abandoned leases could not be taken back: trying again");
+            if let Err(error) = self.sweep(&mut presence).await {
+                tracing::error!(%error, "abandoned work could not be taken back: trying again");
             }
         }
+        if let Err(error) = presence.leave(&self.store).await {
+            tracing::warn!(%error, "this daemon could not say good-bye: another one, or its next start, looks after it");
+        }
+    }
+
+    /// One look: this daemon lives, and if it leads, nothing stays with those that do not.
+    ///
+    /// # Errors
+    /// [`StoreError`].
+    pub async fn sweep(&self, presence: &mut Presence) -> Result<(), StoreError> {
+        presence.beat(&self.store, self.clock.now()).await?;
+        if presence.leads().yes() {
+            self.rescue_gone(presence).await?;
+            self.rescue(Abandoned::Before(self.clock.now())).await?;
+        }
+        Ok(())
     }
 
     /// Takes back every lease: on SQLite, a daemon that has just started is the only one.
@@ -41,19 +64,39 @@ impl Sweeper {
     /// # Errors
     /// [`StoreError`].
     pub async fn rescue_all(&self) -> Result<Rescued, StoreError> {
-        let rescued = self.rescue(Timestamp::MAX).await?;
-        // A transfer that a callback moved on while it was being sent has no lease, but its exchange may be open yet.
-        let mut tx = self.store.write("close abandoned exchanges").await?;
-        tx.abandon_all_attempts(self.clock.now()).await?;
-        tx.commit().await?;
+        let rescued = self.rescue(Abandoned::Before(Timestamp::MAX)).await?;
+        self.close_attempts(None).await?;
         Ok(rescued)
     }
 
-    /// Takes back the leases that ended before an instant.
+    /// Takes back the work of daemons that are gone.
     ///
     /// # Errors
     /// [`StoreError`].
-    pub async fn rescue(&self, expired_before: Timestamp) -> Result<Rescued, StoreError> {
+    pub async fn rescue_gone(&self, presence: &mut Presence) -> Result<(), StoreError> {
+        for instance in presence.gone(&self.store, self.clock.now()).await? {
+            tracing::warn!(instance, "a daemon is gone: its work is taken back");
+            self.rescue(Abandoned::Of(&instance)).await?;
+            self.close_attempts(Some(&instance)).await?;
+            let mut tx = self.store.write("forget a daemon").await?;
+            tx.forget_daemon(&instance).await?;
+            tx.commit().await?;
+        }
+        Ok(())
+    }
+
+    /// A transfer that a callback moved on while it was being sent has no lease, but its exchange may be open yet.
+    async fn close_attempts(&self, instance: Option<&str>) -> Result<(), StoreError> {
+        let mut tx = self.store.write("close abandoned exchanges").await?;
+        tx.abandon_all_attempts(instance, self.clock.now()).await?;
+        tx.commit().await
+    }
+
+    /// Takes back abandoned leases.
+    ///
+    /// # Errors
+    /// [`StoreError`].
+    pub async fn rescue(&self, abandoned: Abandoned<'_>) -> Result<Rescued, StoreError> {
         let mut all = Rescued::default();
         loop {
             let before = all;
@@ -61,7 +104,7 @@ impl Sweeper {
             // A system that is no longer configured keeps its transfers until it is back.
             for (system, partner) in self.partners.iter() {
                 let following = partner.policy.following;
-                let rescued = tx.rescue(system, following, expired_before, self.clock.now()).await?;
+                let rescued = tx.rescue(system, following, abandoned, self.clock.now()).await?;
                 all.queued += rescued.queued;
                 all.unconfirmed += rescued.unconfirmed;
                 all.freed += rescued.freed;

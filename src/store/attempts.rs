@@ -225,16 +225,22 @@ impl Tx {
         Ok(())
     }
 
-    /// Closes the exchanges that nobody can close any more: their daemon is gone, and their transfer moved on. Of one
-    /// that is leased or `sending`, the open exchange is the sign that it may have gone out: a rescue reads it.
+    /// Closes the exchanges that nobody can close any more: their daemon is gone (one run of it, or every other), and
+    /// their transfer moved on. Of one that is leased or `sending`, the open exchange is the sign that it may have gone
+    /// out: a rescue reads it.
     ///
     /// # Errors
     /// [`StoreError`].
-    pub async fn abandon_all_attempts(&mut self, at: Timestamp) -> Result<(), StoreError> {
+    pub async fn abandon_all_attempts(
+        &mut self,
+        instance: Option<&str>,
+        at: Timestamp,
+    ) -> Result<(), StoreError> {
         execute!(self, "closing abandoned exchanges", sqlx::query(
-            "UPDATE attempts SET finished_at = $1, outcome = 'lost' WHERE finished_at IS NULL AND transfer_id NOT IN \
-             (SELECT id FROM transfers WHERE lease_token IS NOT NULL OR state = 'sending')")
-            .bind(at.as_millisecond()))?;
+            "UPDATE attempts SET finished_at = $1, outcome = 'lost' WHERE finished_at IS NULL AND ($2 = '' OR worker = $2) \
+             AND transfer_id NOT IN (SELECT id FROM transfers WHERE lease_token IS NOT NULL OR state = 'sending')")
+            .bind(at.as_millisecond())
+            .bind(instance.unwrap_or_default()))?;
         Ok(())
     }
 

@@ -66,3 +66,18 @@ pub(super) const INTAKE: Text = text!(
     postgres: "SELECT id, convert_to(request_id, 'UTF8') AS request_id, convert_to(payload, 'UTF8') AS payload \
                FROM intake ORDER BY id LIMIT $1"
 );
+
+/// PostgreSQL: this daemon's sign of life, as long as its session lives.
+pub(super) const HOLD_SESSION_POSTGRES: &str = "SELECT pg_advisory_lock($1)";
+
+/// PostgreSQL: whether a daemon's session is gone.
+pub(super) const TRY_SESSION_POSTGRES: &str = "SELECT pg_try_advisory_xact_lock($1)";
+
+/// PostgreSQL: one session of this outbox leads. A session that has the lock already gets it again, once more.
+pub(super) const LEAD_POSTGRES: &str = "SELECT EXISTS (SELECT FROM pg_locks WHERE locktype = 'advisory' AND pid = pg_backend_pid() \
+     AND classid = 2 AND objid = 'daemons'::regclass::oid AND objsubid = 2 AND granted) \
+     OR pg_try_advisory_lock(2, 'daemons'::regclass::oid::int)";
+
+/// PostgreSQL: the server finds out within seconds that the host of a session has vanished.
+pub(super) const SESSION_KEEPALIVE_POSTGRES: [&str; 3] =
+    ["SET tcp_keepalives_idle = 2", "SET tcp_keepalives_interval = 1", "SET tcp_keepalives_count = 3"];

@@ -32,6 +32,15 @@ pub struct Rescued {
     pub freed: u32,
 }
 
+/// Which leases nobody works on any more.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Abandoned<'a> {
+    /// Those that ended before an instant; all of them, where a daemon has just started alone.
+    Before(Timestamp),
+    /// Those of a run of a daemon that is gone.
+    Of(&'a str),
+}
+
 /// Who claims, until when.
 #[derive(Debug, Clone, Copy)]
 pub struct Claimant<'a> {
@@ -176,8 +185,7 @@ impl Tx {
         Ok(())
     }
 
-    /// Takes back a system's leases that ended before `expired_before` (all of them, where this daemon has just started
-    /// alone), at most a thousand. What may have been sent is queried, never sent again.
+    /// Takes back a system's abandoned leases, at most a thousand. What may have been sent is queried, never sent again.
     ///
     /// # Errors
     /// [`StoreError`].
@@ -185,18 +193,23 @@ impl Tx {
         &mut self,
         system: &System,
         following: Following,
-        expired_before: Timestamp,
+        abandoned: Abandoned<'_>,
         at: Timestamp,
     ) -> Result<Rescued, StoreError> {
+        let (expired_before, by) = match abandoned {
+            Abandoned::Before(end) => (end.as_millisecond(), ""),
+            Abandoned::Of(instance) => (i64::MIN, instance),
+        };
         let sql = self.locked_free(text!(
             "SELECT ",
             transfer_columns!(),
             " FROM transfers WHERE system = $1 \
-            AND lease_token IS NOT NULL AND lease_until < $2 ORDER BY id LIMIT 1000"
+            AND lease_token IS NOT NULL AND (lease_until < $2 OR leased_by = $3) ORDER BY id LIMIT 1000"
         ));
         let rows: Vec<TransferRow> = on!(self, "looking for abandoned leases", db => sqlx::query_as(sql)
             .bind(system.as_str())
-            .bind(expired_before.as_millisecond())
+            .bind(expired_before)
+            .bind(by)
             .fetch_all(db))?;
         let mut rescued = Rescued::default();
         for row in rows {
@@ -244,7 +257,7 @@ impl Tx {
     }
 }
 
-fn fresh_token(id: i64) -> Result<i64, StoreError> {
+pub(super) fn fresh_token(id: i64) -> Result<i64, StoreError> {
     let mut bytes = [0u8; 8];
     getrandom::fill(&mut bytes).map_err(|_| StoreError::LeaseLost(id))?;
     Ok(i64::from_le_bytes(bytes))

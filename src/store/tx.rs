@@ -26,7 +26,7 @@ const POSTGRES_CONNECTIONS: u32 = 8;
 /// The durable outbox. Cheap to clone.
 #[derive(Clone, Debug)]
 pub struct Store {
-    inner: Inner,
+    pub(super) inner: Inner,
     pub(super) groups: Groups,
 }
 

@@ -5,7 +5,7 @@ use jiff::SignedDuration;
 use league_contract::{Call, Operation};
 use league_gateway::lifecycle::Ended;
 use league_gateway::partner::Exchange;
-use league_gateway::store::{Claimant, Lease, NewAttempt};
+use league_gateway::store::{Abandoned, Claimant, Lease, NewAttempt};
 use league_sandbox::{Fault, FaultKind, Rule, Step};
 
 fn waiting() -> Vec<Rule> {
@@ -111,7 +111,12 @@ async fn a_lease_that_runs_out_is_taken_back_and_its_late_outcome_changes_nothin
         until("the submit to arrive", || test.at_partner("SLOW").is_some()).await;
         // The exchange takes longer than the lease.
         test.app.clock.advance(SignedDuration::from_secs(61));
-        let rescued = test.app.sweeper().rescue(test.app.clock.now()).await.expect("it is taken back");
+        let rescued = test
+            .app
+            .sweeper()
+            .rescue(Abandoned::Before(test.app.clock.now()))
+            .await
+            .expect("it is taken back");
         assert_eq!(rescued.unconfirmed, 1);
     };
     let (done, ()) = tokio::join!(work, slow);

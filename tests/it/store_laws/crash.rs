@@ -4,7 +4,7 @@ use super::backend::Bench;
 use super::samples::{FOLLOWING, NATIONAL, answered, at, claimant, open_attempt, request_id, sample, submit};
 use jiff::Timestamp;
 use league_contract::PartnerStatus;
-use league_gateway::store::{Lease, Store, StoreError, Tx};
+use league_gateway::store::{Abandoned, Lease, Store, StoreError, Tx};
 use league_gateway::transfer::{Cause, Event, Facts, State, advance};
 
 /// The commits of one delivery.
@@ -83,7 +83,9 @@ pub(super) async fn a_crash_at_any_commit_leaves_work_to_go_on_with(bench: Bench
         // The next daemon opens the file anew.
         let store = bench.again().await;
         let mut tx = store.write("law").await.expect("it begins");
-        tx.rescue(&NATIONAL, FOLLOWING, Timestamp::MAX, at(second)).await.expect("rescued");
+        tx.rescue(&NATIONAL, FOLLOWING, Abandoned::Before(Timestamp::MAX), at(second))
+            .await
+            .expect("rescued");
         tx.commit().await.expect("it commits");
     };
 

@@ -2,7 +2,7 @@
 
 use super::backend::Bench;
 use super::samples::{FOLLOWING, NATIONAL, answered, at, open_attempt, sample, submit};
-use league_gateway::store::{CallbackVerdict, NewCallback, StoreError};
+use league_gateway::store::{Abandoned, CallbackVerdict, NewCallback, StoreError};
 use std::fmt::Debug;
 
 /// Beyond the years that a timestamp can hold.
@@ -133,7 +133,9 @@ pub(super) async fn a_damaged_transfer_stops_nothing_but_itself(bench: Bench) {
     bench.execute(&format!("UPDATE transfers SET warnings = '{{' WHERE id = {good}")).await;
     let other = bench.put(&sample(3)).await;
     bench.claim(10, 7).await;
-    bench.write(async |tx| tx.rescue(&NATIONAL, FOLLOWING, at(1000), at(1000)).await).await;
+    bench
+        .write(async |tx| tx.rescue(&NATIONAL, FOLLOWING, Abandoned::Before(at(1000)), at(1000)).await)
+        .await;
     assert_eq!(bench.stored(other).await.lease_token, None);
     bench.execute(&format!("UPDATE transfers SET milestones = '{{}}' WHERE id = {bad}")).await;
     let held = bench.stored(bad).await.entry.held.expect("held");

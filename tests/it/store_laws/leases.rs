@@ -3,7 +3,7 @@
 use super::backend::{Bench, write};
 use super::samples::{FOLLOWING, GUANGDONG, NATIONAL, at, claimant, happen, reported, request_id, sample};
 use league_contract::PartnerStatus;
-use league_gateway::store::{Lease, StoreError};
+use league_gateway::store::{Abandoned, Lease, StoreError};
 use league_gateway::transfer::{Cause, Facts, Held, State, Withdrawal, advance};
 
 fn ids(leases: &[Lease]) -> Vec<i64> {
@@ -151,7 +151,7 @@ pub(super) async fn a_token_opens_its_own_lease_alone(bench: Bench) {
     assert!(!open(99, one.token).await, "nothing is there");
 
     // Rescued and claimed again: the first holder comes too late.
-    bench.write(async |tx| tx.rescue(&NATIONAL, FOLLOWING, at(100), at(100)).await).await;
+    bench.write(async |tx| tx.rescue(&NATIONAL, FOLLOWING, Abandoned::Before(at(100)), at(100)).await).await;
     assert_lost(&bench, one).await;
     let again = bench.claim(9, 100).await;
     assert_eq!(ids(&again), [first, second]);

@@ -4,11 +4,11 @@ use super::backend::Bench;
 use super::samples::{FOLLOWING, GUANGDONG, NATIONAL, at, claimant, insert, open_attempt, sample, submit};
 use jiff::Timestamp;
 use league_contract::Operation;
-use league_gateway::store::{NewAttempt, Rescued};
+use league_gateway::store::{Abandoned, NewAttempt, Rescued};
 use league_gateway::transfer::{Advance, Cause, State, Verdict, Withdrawal};
 
 async fn rescue(bench: &Bench, before: Timestamp) -> Rescued {
-    bench.write(async |tx| tx.rescue(&NATIONAL, FOLLOWING, before, at(200)).await).await
+    bench.write(async |tx| tx.rescue(&NATIONAL, FOLLOWING, Abandoned::Before(before), at(200)).await).await
 }
 
 async fn open(bench: &Bench, id: i64, operation: Operation) {

@@ -1,0 +1,229 @@
+//! Who is at work: this daemon's sign of life, which one leads, and which ones are gone.
+//!
+//! On SQLite a lock on a file says so, and there is one daemon, which leads. On PostgreSQL each daemon holds a session
+//! lock, which falls with its process, and one of them the leader's. A host that vanishes keeps its session for a while:
+//! whoever shows no new sign of life counts as gone, too. Being wrong about that is safe: leases are fenced.
+
+use super::tx::{Inner, Tx, execute, on};
+use super::{Owner, Store, StoreError, dialect};
+use jiff::{SignedDuration, Timestamp};
+use sqlx::{ConnectOptions as _, Connection as _, PgConnection};
+use std::collections::HashMap;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+
+/// A daemon that shows no new sign of life for so long is gone, whatever its session says.
+const SILENCE: SignedDuration = SignedDuration::from_secs(15);
+
+/// Whether this daemon leads: it alone reads feeds, drains the intake table and sweeps. Cheap to clone.
+///
+/// It is a matter of sparing work, not of safety: two that lead for a moment do no harm.
+#[derive(Clone, Debug, Default)]
+pub struct Leads(Arc<AtomicBool>);
+
+impl Leads {
+    /// Whether it does.
+    #[must_use]
+    pub fn yes(&self) -> bool {
+        self.0.load(Ordering::Relaxed)
+    }
+}
+
+/// This run of this daemon, as others see it.
+pub struct Presence {
+    instance: Arc<str>,
+    worker: String,
+    leads: Leads,
+    sign: Sign,
+    /// The last sign of life of the others, and when it was new to us.
+    others: HashMap<String, (i64, Timestamp)>,
+}
+
+enum Sign {
+    File { _owner: Owner },
+    Session { connection: Option<PgConnection>, key: i64 },
+}
+
+#[derive(sqlx::FromRow)]
+struct DaemonRow {
+    instance: String,
+    session_key: i64,
+    seen_at: i64,
+}
+
+impl Store {
+    /// Whether there is one daemon on this database, and no other.
+    #[must_use]
+    pub const fn is_one_daemons(&self) -> bool {
+        matches!(self.inner, Inner::Sqlite(_))
+    }
+
+    /// Makes this process a daemon of the database. `instance` is this run's own name.
+    ///
+    /// # Errors
+    /// [`StoreError::Owned`] when another daemon runs on the same SQLite file.
+    pub async fn appear(
+        &self,
+        instance: Arc<str>,
+        worker: &str,
+        now: Timestamp,
+    ) -> Result<Presence, StoreError> {
+        let sign = match &self.inner {
+            Inner::Sqlite(_) => Sign::File { _owner: self.own()? },
+            Inner::Postgres(_) => Sign::Session { connection: None, key: super::outbox::fresh_token(0)? },
+        };
+        let mut presence = Presence {
+            instance,
+            worker: worker.to_owned(),
+            leads: Leads::default(),
+            sign,
+            others: HashMap::new(),
+        };
+        presence.beat(self, now).await?;
+        Ok(presence)
+    }
+}
+
+impl Presence {
+    /// Whether this daemon leads, now and later.
+    #[must_use]
+    pub fn leads(&self) -> Leads {
+        self.leads.clone()
+    }
+
+    /// Shows a sign of life, and leads if nobody else does.
+    ///
+    /// # Errors
+    /// [`StoreError`]; this daemon then leads no more, until it can show itself again.
+    pub async fn beat(&mut self, store: &Store, now: Timestamp) -> Result<(), StoreError> {
+        let shown = self.show(store, now).await;
+        self.leads.0.store(*shown.as_ref().unwrap_or(&false), Ordering::Relaxed);
+        shown.map(drop)
+    }
+
+    async fn show(&mut self, store: &Store, now: Timestamp) -> Result<bool, StoreError> {
+        let (leads, key) = match &mut self.sign {
+            Sign::File { .. } => (true, 0),
+            Sign::Session { connection, key } => (hold(store, connection, *key).await?, *key),
+        };
+        let mut tx = store.write("sign of life").await?;
+        tx.show_daemon(&self.instance, &self.worker, key, now).await?;
+        tx.commit().await?;
+        Ok(leads)
+    }
+
+    /// The runs of daemons that are gone without having left.
+    ///
+    /// # Errors
+    /// [`StoreError`].
+    pub async fn gone(&mut self, store: &Store, now: Timestamp) -> Result<Vec<String>, StoreError> {
+        let mut tx = store.write("look for daemons that are gone").await?;
+        let others = tx.other_daemons(&self.instance).await?;
+        self.others.retain(|instance, _| others.iter().any(|other| other.instance == *instance));
+        let mut gone = Vec::new();
+        for other in others {
+            let seen = self.others.entry(other.instance.clone()).or_insert((other.seen_at, now));
+            if seen.0 != other.seen_at {
+                *seen = (other.seen_at, now);
+            }
+            let silent = now.duration_since(seen.1) > SILENCE;
+            if silent || tx.session_is_free(other.session_key).await? {
+                gone.push(other.instance);
+            }
+        }
+        Ok(gone)
+    }
+
+    /// Says good-bye: nothing of this run is left to be taken back.
+    ///
+    /// # Errors
+    /// [`StoreError`].
+    pub async fn leave(self, store: &Store) -> Result<(), StoreError> {
+        self.leads.0.store(false, Ordering::Relaxed);
+        let mut tx = store.write("leave").await?;
+        tx.forget_daemon(&self.instance).await?;
+        tx.commit().await?;
+        if let Sign::Session { connection: Some(connection), .. } = self.sign {
+            connection
+                .close()
+                .await
+                .map_err(|source| StoreError::Database { action: "closing the session", source })?;
+        }
+        Ok(())
+    }
+}
+
+/// Holds this daemon's session lock, on a connection of its own, and the leader's if it is free. Returns whether it
+/// leads.
+async fn hold(store: &Store, connection: &mut Option<PgConnection>, key: i64) -> Result<bool, StoreError> {
+    let Inner::Postgres(pool) = &store.inner else { return Ok(true) };
+    let failed = |source| StoreError::Database { action: "holding the session lock", source };
+    let session = match connection {
+        Some(session) => session,
+        None => {
+            let mut session = pool.connect_options().connect().await.map_err(failed)?;
+            for setting in dialect::SESSION_KEEPALIVE_POSTGRES {
+                sqlx::query(setting).execute(&mut session).await.map_err(failed)?;
+            }
+            sqlx::query(dialect::HOLD_SESSION_POSTGRES)
+                .bind(key)
+                .execute(&mut session)
+                .await
+                .map_err(failed)?;
+            connection.insert(session)
+        }
+    };
+    let leads = sqlx::query_scalar(dialect::LEAD_POSTGRES).fetch_one(session).await;
+    if leads.is_err() {
+        // The lock fell with the session: the next sign of life begins a new one.
+        *connection = None;
+    }
+    leads.map_err(failed)
+}
+
+impl Tx {
+    async fn show_daemon(
+        &mut self,
+        instance: &str,
+        worker: &str,
+        key: i64,
+        now: Timestamp,
+    ) -> Result<(), StoreError> {
+        execute!(self, "showing a sign of life", sqlx::query(
+            "INSERT INTO daemons (instance, worker, session_key, started_at, seen_at) VALUES ($1, $2, $3, $4, $4) \
+             ON CONFLICT (instance) DO UPDATE SET seen_at = $4")
+            .bind(instance)
+            .bind(worker)
+            .bind(key)
+            .bind(now.as_millisecond()))?;
+        Ok(())
+    }
+
+    async fn other_daemons(&mut self, instance: &str) -> Result<Vec<DaemonRow>, StoreError> {
+        on!(self, "looking for other daemons", db => sqlx::query_as(
+            "SELECT instance, session_key, seen_at FROM daemons WHERE instance <> $1 ORDER BY instance")
+            .bind(instance)
+            .fetch_all(db))
+    }
+
+    /// Whether nobody holds a session lock; until the transaction ends, nobody else takes it. On SQLite no other
+    /// daemon can be at work.
+    async fn session_is_free(&mut self, key: i64) -> Result<bool, StoreError> {
+        if !self.locks() {
+            return Ok(true);
+        }
+        on!(self, "trying a session lock", db => sqlx::query_scalar(dialect::TRY_SESSION_POSTGRES)
+            .bind(key)
+            .fetch_one(db))
+    }
+
+    /// Forgets a daemon that is gone, when nothing of it is left.
+    ///
+    /// # Errors
+    /// [`StoreError`].
+    pub async fn forget_daemon(&mut self, instance: &str) -> Result<(), StoreError> {
+        let query = "DELETE FROM daemons WHERE instance = $1";
+        execute!(self, "forgetting a daemon", sqlx::query(query).bind(instance))?;
+        Ok(())
+    }
+}
