@@ -25,7 +25,7 @@ pub use group::Work;
 pub use intake::IntakeRow;
 pub use outbox::{Claimant, Lease, Rescued};
 pub use row::{Shown, Stored};
-pub use systems::SystemRow;
+pub use systems::{Backlog, SystemRow};
 pub use tokens::TokenRow;
 pub use tx::{Owner, Store, Tx};
 
