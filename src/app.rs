@@ -85,6 +85,7 @@ pub fn partners(settings: &Settings, sealer: &Sealer) -> anyhow::Result<Partners
             adapter,
             transport,
             policy: Policy { following, ..system.policy },
+            limits: system.limits.clone(),
             credentials: sealer.digest("credentials", &credentials),
         };
         partners.insert(partner.system.clone(), Arc::new(partner));

@@ -2,7 +2,7 @@
 //! systems, each transfer once in effect.
 //!
 //! `ARCHITECTURE.md` leads through the house; in short, from the ground up: the pure core ([`transfer`], [`routing`],
-//! [`organization`], [`retry`], [`clock`]), its effects ([`store`], [`seal`], [`transport`], [`partner`]), the two paths
+//! [`organization`], [`retry`], [`gate`], [`clock`]), its effects ([`store`], [`seal`], [`transport`], [`partner`]), the two paths
 //! ([`outbound`], [`inbound`]) with the door in ([`intake`]), the faces ([`api`], [`cli`]), and [`app`], which puts
 //! them together.
 

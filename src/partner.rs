@@ -1,6 +1,7 @@
 //! One external system as the daemon holds it: its adapter, the way to reach it, and how patient to be.
 
 use crate::clock::Clock;
+use crate::gate::{Limits, Sign};
 use crate::retry::Schedule;
 use crate::transfer::Following;
 use crate::transport::{SendError, Transport};
@@ -24,6 +25,8 @@ pub struct Partner {
     pub transport: Transport,
     /// How it is treated.
     pub policy: Policy,
+    /// When it may be spoken to, and how much.
+    pub limits: Limits,
     /// Keyed digest of our credentials there: when it changes, a suspension is lifted.
     pub credentials: Vec<u8>,
 }
@@ -99,6 +102,21 @@ impl Outcome {
         }
     }
 
+    /// What it says of the system's health. A refusal of our credentials is an answer: suspension is another matter.
+    #[must_use]
+    pub const fn sign(&self) -> Sign {
+        match self {
+            Self::Reply(
+                Reply::Answered(_)
+                | Reply::Refused { .. }
+                | Reply::Blocked { why: Blockage::Authentication, .. },
+            ) => Sign::Answered,
+            Self::Reply(Reply::TryLater { not_before, .. }) => Sign::Throttled { until: *not_before },
+            Self::Reply(Reply::Blocked { why: Blockage::ClockSkew, .. }) => Sign::Skewed,
+            Self::Reply(Reply::Unclear { .. }) | Self::NotSent(_) | Self::NoAnswer(_) => Sign::Failed,
+        }
+    }
+
     /// Why no exchange with the system would pass, and the partner's code for it.
     #[must_use]
     pub fn blocked(&self) -> Option<(Blockage, &str)> {
@@ -159,6 +177,20 @@ impl Partner {
             "operation" => operation.as_str(), "outcome" => outcome.word())
         .increment(1);
         Exchange { operation, started_at: context.now, finished_at, request, response, outcome }
+    }
+
+    /// The harmless question by which a system's breaker, and an operator, learn whether it answers: about nobody's
+    /// transfer. Any answer is a good one.
+    #[must_use]
+    pub fn probe_call(&self) -> Call {
+        Call::probe(&self.adapter.capabilities())
+    }
+
+    /// When a probe that begins now has ended, however it ends.
+    #[must_use]
+    pub fn probe_until(&self, now: Timestamp) -> Timestamp {
+        let longest = self.transport.longest().saturating_add(SignedDuration::from_secs(5));
+        now.saturating_add(longest).unwrap_or(Timestamp::MAX)
     }
 
     /// Makes a call that changes nothing.

@@ -19,7 +19,7 @@ pub(super) async fn readyz(State(state): Shared) -> Response {
         let mut tx = state.store.write("readyz").await?;
         for system in state.partners.keys() {
             let row = tx.system(system).await?;
-            if row.suspended.is_none() && row.paused.is_none() {
+            if !row.stopped(state.clock.now()) {
                 open.push(system.to_string());
             }
         }

@@ -80,7 +80,7 @@ impl Feed {
             return Ok(Polled::UpToDate);
         };
         let row = self.store.read("feed").await?.system(system).await?;
-        if row.suspended.is_some() || row.paused.is_some() {
+        if row.stopped(self.clock.now()) {
             return Ok(Polled::Stopped);
         }
         let call = Call::ListChanges { after: row.feed_cursor, limit: page_limit };
@@ -95,7 +95,7 @@ impl Feed {
             Outcome::Reply(Reply::Answered(Answer::Changes(page))) => {
                 self.store_page(&page, row.feed_cursor, &raw).await
             }
-            Outcome::Reply(Reply::Answered(Answer::CursorExpired)) => self.start_over().await,
+            Outcome::Reply(Reply::Answered(Answer::CursorExpired)) => self.start_over(row.feed_cursor).await,
             Outcome::Reply(Reply::Blocked { why, remark }) => {
                 let mut tx = self.store.write("suspend").await?;
                 suspend(&mut tx, &self.partner, why, &remark.code).await?;
@@ -132,6 +132,12 @@ impl Feed {
         let system = &self.partner.system;
         let at = self.clock.now();
         let mut tx = self.store.write("feed").await?;
+        // First: the system's row is locked before its transfers, as deliveries do it.
+        if !tx.move_feed_cursor(system, before, page.last).await? {
+            // Another daemon read on: what it stored stands, and this page is dropped with the transaction.
+            tracing::debug!(%system, "the feed was read by another daemon meanwhile");
+            return Ok(Polled::UpToDate);
+        }
         let following = self.partner.policy.following;
         let arrival = |raw| Arrival { system, following, cause: Cause::Feed, at, raw };
         for change in &page.changes {
@@ -146,27 +152,23 @@ impl Feed {
                 whole = &[];
             }
         }
-        let mut row = tx.system(system).await?;
-        row.feed_cursor = page.last;
-        tx.save_system(system, &row).await?;
         tx.commit().await?;
         self.bell.ring();
         Ok(if page.more { Polled::More } else { Polled::UpToDate })
     }
 
     /// The partner has forgotten our place: every open transfer is queried, and the feed read from its beginning.
-    async fn start_over(&self) -> Result<Polled, InboundError> {
+    async fn start_over(&self, before: i64) -> Result<Polled, InboundError> {
         let system = &self.partner.system;
         let mut tx = self.store.write("feed cursor expired").await?;
-        let mut row = tx.system(system).await?;
-        let again = row.feed_cursor == 0;
-        row.feed_cursor = 0;
-        tx.save_system(system, &row).await?;
+        if !tx.move_feed_cursor(system, before, 0).await? {
+            return Ok(Polled::UpToDate);
+        }
         let open = tx.query_all_open(system, self.clock.now()).await?;
         tx.commit().await?;
         tracing::warn!(%system, open, "the feed no longer has our cursor: open transfers are queried, the feed is read from 0");
         self.bell.ring();
         // 0 is always valid by the profile; a partner that refuses it is asked at the usual pace.
-        Ok(if again { Polled::Unavailable } else { Polled::More })
+        Ok(if before == 0 { Polled::Unavailable } else { Polled::More })
     }
 }

@@ -4,6 +4,9 @@
 
 mod reader;
 
+pub use reader::duration;
+
+use crate::gate::Limits;
 use crate::partner::Policy;
 use crate::retry::Schedule;
 use crate::transfer::Following;
@@ -76,6 +79,8 @@ pub struct SystemSettings {
     pub endpoint: Endpoint,
     /// How it is treated; what completes a transfer is the profile's and filled in later.
     pub policy: Policy,
+    /// When it may be spoken to, and how much.
+    pub limits: Limits,
 }
 
 /// One thing that is wrong with the configuration.
@@ -269,6 +274,7 @@ fn system(reader: &mut Reader, registration: Registration) -> Option<SystemSetti
     }
     let endpoint = endpoint(reader, &key, base_url.as_deref());
     let policy = policy(reader, &key);
+    let limits = limits(reader, &key);
     Some(SystemSettings {
         registration,
         base_url: base_url?,
@@ -276,6 +282,7 @@ fn system(reader: &mut Reader, registration: Registration) -> Option<SystemSetti
         secrets: secrets?,
         endpoint: endpoint?,
         policy: policy?,
+        limits: limits?,
     })
 }
 
@@ -300,7 +307,6 @@ fn endpoint(reader: &mut Reader, key: &impl Fn(&str) -> String, base_url: Option
 /// How a system is treated. What completes a transfer is the profile's, and filled in with the adapter.
 fn policy(reader: &mut Reader, key: &impl Fn(&str) -> String) -> Option<Policy> {
     let concurrency = reader.count(&key("concurrency"), 1..=10_000);
-    reader.count(&key("rate_per_second"), 1..=100_000);
     let max_attempts = reader.count(&key("max_attempts"), 1..=1000);
     let initial = reader.duration(&key("backoff_initial"));
     let max = reader.duration(&key("backoff_max"));
@@ -309,7 +315,6 @@ fn policy(reader: &mut Reader, key: &impl Fn(&str) -> String) -> Option<Policy> 
     }
     let reconcile_after = reader.duration(&key("reconcile_after"));
     reader.duration(&key("lapse_after"));
-    reader.windows(&key("maintenance"));
     let feed_interval =
         reader.optional(&key("feed_interval")).is_some().then(|| reader.duration(&key("feed_interval")));
     let span = |duration: Duration| SignedDuration::try_from(duration).ok();
@@ -320,6 +325,18 @@ fn policy(reader: &mut Reader, key: &impl Fn(&str) -> String) -> Option<Policy> 
         max_attempts: max_attempts?,
         concurrency: concurrency?,
         feed_interval: span(feed_interval.flatten().unwrap_or(Duration::from_secs(30)))?,
+    })
+}
+
+/// When a system may be spoken to, and how much.
+fn limits(reader: &mut Reader, key: &impl Fn(&str) -> String) -> Option<Limits> {
+    let rate_per_second = reader.count(&key("rate_per_second"), 1..=100_000);
+    let breaker_failures = reader.count(&key("breaker_failures"), 1..=1000);
+    let calendar = reader.calendar(&key("maintenance"));
+    Some(Limits {
+        rate_per_second: rate_per_second?,
+        breaker_failures: breaker_failures?,
+        calendar: calendar?,
     })
 }
 

@@ -1,6 +1,7 @@
 //! Typed reading of a merged configuration tree, noting every key that was asked for: what is left over is unknown.
 
 use super::{ConfigProblem, DEFAULTS, ENVIRONMENT_PREFIX, Variables, read_secret_file};
+use crate::gate::Calendar;
 use config::{Config, Environment, File, FileFormat, Value, ValueKind};
 use std::collections::{BTreeMap, BTreeSet};
 use std::ops::RangeInclusive;
@@ -251,15 +252,14 @@ impl Reader {
         Some(path)
     }
 
-    /// Daily windows: `HH:MM-HH:MM`.
-    pub(super) fn windows(&mut self, key: &str) {
-        let wrong = self.list(key).into_iter().find(|text| {
-            let time =
-                |part: &str| part.trim().parse::<jiff::civil::Time>().is_ok() && part.trim().len() == 5;
-            !text.split_once('-').is_some_and(|(from, to)| time(from) && time(to) && from.trim() != to.trim())
-        });
-        if let Some(wrong) = wrong {
-            self.report(key, &format!("`{wrong}` must be a daily window like 02:00-03:00 (Asia/Shanghai)"));
+    /// Maintenance windows.
+    pub(super) fn calendar(&mut self, key: &str) -> Option<Calendar> {
+        match Calendar::parse(&self.list(key)) {
+            Ok(calendar) => Some(calendar),
+            Err(problem) => {
+                self.report(key, &problem);
+                None
+            }
         }
     }
 
@@ -296,8 +296,9 @@ impl Reader {
     }
 }
 
-/// `500ms`, `10s`, `5m`, `6h`, `10d`, `2y` (a year has 365 days).
-fn duration(text: &str) -> Option<Duration> {
+/// Reads a span as the configuration writes it: `500ms`, `10s`, `5m`, `6h`, `10d`, `2y` (a year has 365 days).
+#[must_use]
+pub fn duration(text: &str) -> Option<Duration> {
     let digits = text.find(|c: char| !c.is_ascii_digit())?;
     let number: u64 = text[..digits].parse().ok()?;
     let millis = match &text[digits..] {

@@ -27,7 +27,7 @@ pub use intake::IntakeRow;
 pub use outbox::{Abandoned, Claimant, Lease, Rescued};
 pub use presence::{Leads, Presence};
 pub use row::{Shown, Stored};
-pub use systems::SystemRow;
+pub use systems::{Backlog, SystemRow};
 pub use tokens::TokenRow;
 pub use tx::{Owner, Store, Tx};
 

@@ -7,6 +7,7 @@ mod support;
 mod api;
 mod callbacks;
 mod delivery;
+mod gate;
 mod privacy;
 mod settings;
 mod store_laws;

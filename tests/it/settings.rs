@@ -80,6 +80,8 @@ fn exposed(secrets: &[Secret]) -> Vec<&str> {
     secrets.iter().map(|secret| std::str::from_utf8(secret.expose()).expect("a text")).collect()
 }
 
+const WINDOWS: &str =
+    "write 02:00-03:00, Sat,Sun 00:00-06:00 or 2026-10-01 22:00-2026-10-02 06:00 (Asia/Shanghai)";
 const DURATION: &str = "must be a duration of more than 0, like 500ms, 10s, 5m, 6h, 10d or 2y";
 
 #[test]
@@ -201,7 +203,9 @@ fn all_problems_are_told_at_once_each_with_file_and_key() {
         "second.toml: systems.fujian.passwords: must be a list of texts",
         "second.toml: systems.fujian.base_url: must begin with https://: Fujian's answers are not signed, so plain http is for loopback alone (127.0.0.0/8, ::1, localhost)",
         &format!("second.toml: systems.fujian.timeout: {DURATION}"),
-        "second.toml: systems.fujian.maintenance: `25:00-03:00` must be a daily window like 02:00-03:00 (Asia/Shanghai)",
+        &format!(
+            "second.toml: systems.fujian.maintenance: `25:00-03:00`: `25:00` is not a time of the day like 02:00; {WINDOWS}"
+        ),
         &format!("second.toml: delivery.poll_interval: {DURATION}"),
         "second.toml: privacy.index_key_file: nowhere: No such file or directory (os error 2)",
         "second.toml: privacy.keys: key 1: the key has not 32 bytes",
@@ -354,9 +358,12 @@ fn durations_have_units_and_a_length() {
 
 #[test]
 fn counts_have_a_range() {
-    for (key, least, most) in
-        [("concurrency", 1, 10_000), ("rate_per_second", 1, 100_000), ("max_attempts", 1, 1000)]
-    {
+    for (key, least, most) in [
+        ("concurrency", 1, 10_000),
+        ("rate_per_second", 1, 100_000),
+        ("breaker_failures", 1, 1000),
+        ("max_attempts", 1, 1000),
+    ] {
         let given = |value: &str| Case::sound(&format!("[systems.guangdong]\n{key} = {value}"));
         given(&least.to_string()).taken();
         given(&most.to_string()).taken();
@@ -371,11 +378,22 @@ fn counts_have_a_range() {
 }
 
 #[test]
-fn maintenance_windows_are_times_of_day() {
+fn maintenance_windows_are_read_by_the_calendar() {
     let given = |value: &str| Case::sound(&format!("[systems.guangdong]\nmaintenance = {value}"));
-    for sound in ["[]", "[\"02:00-03:00\"]", "[\"23:30-00:30\", \"12:00-12:01\"]"] {
+    for sound in
+        ["[]", "[\"02:00-03:00\"]", "[\"23:30-00:30\", \"Sat,Sun 12:00-24:00\", \"2026-10-01 22:00-23:00\"]"]
+    {
         given(sound).taken();
     }
+    let settings = Case::sound("")
+        .variable("SYSTEMS__GUANGDONG__MAINTENANCE", "Sat 02:00-03:00, Sun 02:00-03:00")
+        .variable("SYSTEMS__GUANGDONG__RATE_PER_SECOND", "7")
+        .variable("SYSTEMS__GUANGDONG__BREAKER_FAILURES", "3")
+        .taken();
+    let limits = &settings.systems["guangdong"].limits;
+    assert_eq!((limits.rate_per_second, limits.breaker_failures), (7, 3));
+    let saturday = "2026-10-03T02:30:00+08:00".parse().expect("a time");
+    assert!(limits.calendar.closed_until(saturday).is_some());
     for wrong in
         ["02:00", "02:00-02:00", "2:00-3:00", "24:00-01:00", "02:60-03:00", "02:00:00-03:00:00", "-", "a-b"]
     {

@@ -1,6 +1,6 @@
 //! What the gateway asks of a partner.
 
-use crate::{ProvinceCode, RequestId, Transfer};
+use crate::{Capabilities, ProvinceCode, RequestId, Transfer};
 use jiff::Timestamp;
 use std::fmt;
 
@@ -47,6 +47,9 @@ pub enum Call {
         limit: u32,
     },
 }
+
+/// No organization is called so.
+const PROBE_NAME: &str = "连通性检查";
 
 /// The name of a call, without its content.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, serde::Serialize, serde::Deserialize)]
@@ -97,6 +100,20 @@ impl fmt::Display for Operation {
 }
 
 impl Call {
+    /// A question that changes nothing and is about nobody, to see whether a system answers: for a request that
+    /// nobody sent, or, where a system can't be asked for one, for an organization that nobody has.
+    #[must_use]
+    pub fn probe(capabilities: &Capabilities) -> Self {
+        let province_code = ProvinceCode::PROBE;
+        if capabilities.query {
+            Self::Query { request_id: RequestId::probe() }
+        } else if capabilities.organization_check {
+            Self::CheckOrganization { province_code, full_name: PROBE_NAME.to_owned() }
+        } else {
+            Self::SearchOrganizations { province_code, keyword: PROBE_NAME.to_owned(), page: 1, size: 1 }
+        }
+    }
+
     /// Its name.
     #[must_use]
     pub const fn operation(&self) -> Operation {

@@ -2,6 +2,8 @@
 
 use super::backend::Bench;
 use super::samples::{GUANGDONG, NATIONAL, at, insert, request_id, sample};
+use jiff::Timestamp;
+use league_gateway::gate::{Health, Pause};
 use league_gateway::store::{SystemRow, TokenRow};
 
 async fn upstream_writes(bench: &Bench, number: i64) {
@@ -62,19 +64,69 @@ pub(super) async fn a_refused_row_moves_aside_sealed(bench: Bench) {
 pub(super) async fn a_systems_row_is_remembered(bench: Bench) {
     let row = async |system| bench.read(async |tx| tx.system(system).await).await;
     assert_eq!(row(&NATIONAL).await, SystemRow::default());
+    let mut health = Health { resume_at: Some(at(9)), ..Health::default() };
+    health.bucket.take(3, 50, at(1));
     let suspended = SystemRow {
-        feed_cursor: 9_000_000_000,
+        feed_cursor: 0,
         suspended: Some("credentials refused".into()),
-        paused: Some("王老师".into()),
+        paused: Some(Pause {
+            by: "王老师".into(), reason: "对账".into(), at: at(1), until: Some(at(2))
+        }),
         credentials: Some(vec![0, 1, 255]),
+        health,
     };
     let save = async |new: &SystemRow| bench.write(async |tx| tx.save_system(&NATIONAL, new).await).await;
     save(&suspended).await;
     assert_eq!(row(&NATIONAL).await, suspended);
     assert_eq!(row(&GUANGDONG).await, SystemRow::default());
-    let lifted = SystemRow { feed_cursor: 3, ..SystemRow::default() };
-    save(&lifted).await;
-    assert_eq!(row(&NATIONAL).await, lifted);
+    // Whoever changes it finds a row, and leaves the feed's cursor where it is.
+    assert!(bench.write(async |tx| tx.move_feed_cursor(&NATIONAL, 0, 9_000_000_000).await).await);
+    let found = bench.write(async |tx| tx.system(&NATIONAL).await).await;
+    assert_eq!(found, SystemRow { feed_cursor: 9_000_000_000, ..suspended });
+    save(&SystemRow::default()).await;
+    assert_eq!(row(&NATIONAL).await, SystemRow { feed_cursor: 9_000_000_000, ..SystemRow::default() });
+    assert_eq!(bench.write(async |tx| tx.system(&GUANGDONG).await).await, SystemRow::default());
+}
+
+pub(super) async fn a_damaged_health_is_fresh_and_a_damaged_pause_still_one(bench: Bench) {
+    bench.write(async |tx| tx.system(&NATIONAL).await).await;
+    let row = async || bench.read(async |tx| tx.system(&NATIONAL).await).await;
+    for damaged in ["no JSON", "[]", "{\"resume_at\": \"soon\"}"] {
+        bench.execute(&format!("UPDATE systems SET health = '{damaged}', paused = '{damaged}'")).await;
+        let row = row().await;
+        assert_eq!(row.health, Health::default(), "{damaged}");
+        assert!(row.stopped(at(1)) && row.paused.is_some_and(|pause| pause.until.is_none()), "{damaged}");
+    }
+    let known = "{\"rests\": 2, \"from a newer one\": true}";
+    bench.execute(&format!("UPDATE systems SET health = '{known}', paused = NULL")).await;
+    assert_eq!((row().await.health.rests, row().await.stopped(at(1))), (2, false));
+}
+
+pub(super) async fn a_feeds_cursor_moves_from_where_it_was_seen(bench: Bench) {
+    let shift = async |from, to| bench.write(async |tx| tx.move_feed_cursor(&NATIONAL, from, to).await).await;
+    let cursor = async |system| bench.read(async |tx| tx.system(system).await).await.feed_cursor;
+    assert!(!shift(1, 5).await, "a new one stands at 0");
+    assert!(shift(0, 5).await);
+    assert!(!shift(0, 7).await, "somebody else was faster");
+    assert_eq!(cursor(&NATIONAL).await, 5);
+    assert!(shift(5, 0).await, "a feed begins anew");
+    assert_eq!((cursor(&NATIONAL).await, cursor(&GUANGDONG).await), (0, 0));
+}
+
+pub(super) async fn a_backlog_is_what_has_no_outcome(bench: Bench) {
+    let backlog = async || {
+        let backlog = bench.read(async |tx| tx.backlog(&NATIONAL).await).await;
+        (backlog.count, backlog.oldest_due)
+    };
+    assert_eq!(backlog().await, (0, None));
+    for n in 1..=3 {
+        bench.put(&sample(n)).await;
+    }
+    bench.execute("UPDATE transfers SET state = 'submitted', due_at = 1 WHERE request_id = 'BJ-1'").await;
+    bench
+        .execute("UPDATE transfers SET state = 'unconfirmed', due_at = 5000 WHERE request_id = 'BJ-2'")
+        .await;
+    assert_eq!(backlog().await, (2, Timestamp::from_second(5).ok()));
 }
 
 pub(super) async fn a_tokens_name_and_hash_are_its_own(bench: Bench) {

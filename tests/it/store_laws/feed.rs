@@ -6,7 +6,7 @@ use super::samples::{
     submit,
 };
 use league_contract::PartnerStatus;
-use league_gateway::store::{CallbackVerdict, NewCallback, StoreError, SystemRow, Tx};
+use league_gateway::store::{CallbackVerdict, NewCallback, StoreError, Tx};
 use league_gateway::transfer::{Advance, Cause, Event, Facts, Line, State, Verdict, advance};
 
 /// Everything that one arrival from a feed writes, in one transaction.
@@ -24,7 +24,7 @@ async fn arrival(tx: &mut Tx, id: i64) -> Result<(), StoreError> {
     })
     .await?;
     assert!(tx.remember_nonce(&NATIONAL, "n-1", at(5)).await?);
-    tx.save_system(&NATIONAL, &SystemRow { feed_cursor: 7, ..SystemRow::default() }).await?;
+    assert!(tx.move_feed_cursor(&NATIONAL, 0, 7).await?);
     let attempt = open_attempt(tx, &submit(id, 4)).await?;
     tx.close_attempts(&[(attempt, &answered(5))]).await?;
     insert(tx, &sample(2)).await?;

@@ -84,6 +84,9 @@ macro_rules! every_law_on {
                 a_taken_row_comes_back_without_a_commit
                 a_refused_row_moves_aside_sealed
                 a_systems_row_is_remembered
+                a_damaged_health_is_fresh_and_a_damaged_pause_still_one
+                a_feeds_cursor_moves_from_where_it_was_seen
+                a_backlog_is_what_has_no_outcome
                 a_tokens_name_and_hash_are_its_own
                 a_revoked_token_opens_nothing;
             schema:

@@ -55,6 +55,9 @@ pub(crate) async fn until(what: &str, condition: impl Fn() -> bool) {
     in_time(what, looking).await;
 }
 
+/// Later ones win.
+const CONFIG_FILES: [&str; 2] = ["base.toml", "more.toml"];
+
 /// How a test begins.
 pub(crate) struct Setup {
     clock: Clock,
@@ -90,6 +93,12 @@ impl Setup {
 
     pub(crate) fn faults(mut self, faults: Vec<Fault>) -> Self {
         self.faults = Faults { seed: 1, faults };
+        self
+    }
+
+    /// On the machine's clock, as other processes are.
+    pub(crate) fn on_the_wall(mut self) -> Self {
+        self.clock = Clock::Wall;
         self
     }
 
@@ -142,12 +151,10 @@ enum Serving {
 
 impl TestApp {
     async fn open(sandbox: Sandbox, folder: TempDir, clock: Clock, daemon: bool, more: &str) -> Self {
-        let files = [("base.toml", base_config(&sandbox, &folder)), ("more.toml", more.to_owned())];
-        let files = files.map(|(name, text)| {
-            let path = folder.path().join(name);
-            std::fs::write(&path, text).expect("a file of the configuration");
-            path
-        });
+        let files = CONFIG_FILES.map(|name| folder.path().join(name));
+        for (path, text) in files.iter().zip([&base_config(&sandbox, &folder), more]) {
+            std::fs::write(path, text).expect("a file of the configuration");
+        }
         let settings = settings::load(&files, &REGISTRATIONS).expect("the configuration is right");
         let app = App::open(settings, clock).await.expect("the gateway opens");
         let (serving, address) = if daemon {
@@ -319,6 +326,11 @@ impl TestApp {
         let system = self.partner(system).system.clone();
         let mut tx = self.app.store.read("test").await.expect("the store answers");
         tx.callbacks_of(&system, request_id).await.expect("the callbacks can be read")
+    }
+
+    /// What another process of the same gateway is configured with.
+    pub(crate) fn config_files(&self) -> [PathBuf; 2] {
+        CONFIG_FILES.map(|name| self.folder.path().join(name))
     }
 
     pub(crate) fn database(&self) -> PathBuf {
