@@ -228,7 +228,7 @@ impl App {
         let address = listener.local_addr()?;
         let lifecycle = Lifecycle::new(self.stop.clone());
         for partner in self.partners.values() {
-            lift_if_credentials_changed(&self.store, partner).await?;
+            lift_if_credentials_changed(&self.store, partner, self.clock.now()).await?;
             lifecycle.spawn(self.driver(partner).run(lifecycle.stop.clone()));
             if matches!(partner.adapter.capabilities().events, EventSource::Feed { .. }) {
                 lifecycle.spawn(self.feed(partner).run(lifecycle.stop.clone()));

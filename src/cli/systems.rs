@@ -1,6 +1,7 @@
 //! `systems`: what the gateway remembers of each external system, and an operator's switch.
 
 use super::{Context, Done, Failure};
+use crate::alarm::AlarmKind;
 use clap::Subcommand;
 use serde::Serialize;
 
@@ -90,6 +91,8 @@ pub(super) async fn run(context: &Context, command: SystemsCommand) -> Done {
             let was = row.suspended.take().or(row.paused.take());
             row.paused = None;
             row.credentials = None;
+            let (by, now) = (Some("operator: systems resume"), app.clock.now());
+            tx.clear_alarm(Some(&system), AlarmKind::Suspended, by, now).await?;
             tx.save_system(&system, &row).await?;
             tx.commit().await?;
             out.line(match was {
