@@ -21,7 +21,7 @@ use jiff::SignedDuration;
 use league_contract::{EventSource, Registration, System};
 use metrics_exporter_prometheus::PrometheusHandle;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, AtomicI64};
+use std::sync::atomic::{AtomicBool, AtomicI64, AtomicU32};
 use tokio::net::TcpListener;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
@@ -87,6 +87,7 @@ pub fn partners(settings: &Settings, sealer: &Sealer) -> anyhow::Result<Partners
             policy: Policy { following, ..system.policy },
             limits: system.limits.clone(),
             credentials: sealer.digest("credentials", &credentials),
+            asked: AtomicU32::new(0),
         };
         partners.insert(partner.system.clone(), Arc::new(partner));
     }
@@ -244,7 +245,7 @@ impl App {
         let lifecycle = Lifecycle::new(self.stop.clone());
         let drivers = TaskTracker::new();
         for partner in self.partners.values() {
-            lift_if_credentials_changed(&self.store, partner).await?;
+            lift_if_credentials_changed(&self.store, partner, self.clock.now()).await?;
             lifecycle.spawn(drivers.track_future(self.driver(partner).run(lifecycle.stop.clone())));
             if matches!(partner.adapter.capabilities().events, EventSource::Feed { .. }) {
                 lifecycle.spawn(self.feed(partner).run(leads.clone(), lifecycle.stop.clone()));

@@ -6,7 +6,7 @@ use crate::organization::normalize;
 use crate::partner::Partners;
 use crate::routing::Routes;
 use crate::seal::Sealer;
-use crate::store::{IntakeRow, NewTransfer, Shown, Store, StoreError, Stored, Tx, Work};
+use crate::store::{IntakeRow, NewTransfer, Sharing, Shown, Store, StoreError, Stored, Tx, Work};
 use crate::transfer::{
     Cause, Entry, Event, Facts, Line, Milestone, Milestones, State, Verdict, Withdrawal, advance,
 };
@@ -197,6 +197,7 @@ impl Intake {
             attempts: 0,
             tries: 0,
             due_at: Some(now),
+            deadline_at: None,
             held: None,
             withdrawal: None,
             last_error: None,
@@ -413,6 +414,11 @@ struct Create {
 
 impl Work for Create {
     type Done = Result<Taken, IntakeError>;
+
+    fn sharing(&self) -> Sharing {
+        let key = self.value.get("request_id").and_then(Value::as_str);
+        Sharing::Key(key.unwrap_or_default().to_owned())
+    }
 
     async fn run(&self, tx: &mut Tx) -> Result<Self::Done, StoreError> {
         match self.intake.take(tx, &self.value).await {

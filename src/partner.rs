@@ -7,11 +7,12 @@ use crate::transfer::Following;
 use crate::transport::{SendError, Transport};
 use jiff::{SignedDuration, Timestamp};
 use league_contract::{
-    Adapter, Blockage, Call, CallContext, EncodeError, Nonce, Operation, Registration, Reply, System,
+    Adapter, Blockage, Call, CallContext, EncodeError, Method, Nonce, Operation, Registration, Reply, System,
     WireRequest, WireResponse,
 };
 use std::collections::BTreeMap;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicU32, Ordering};
 
 /// One external system.
 pub struct Partner {
@@ -29,6 +30,8 @@ pub struct Partner {
     pub limits: Limits,
     /// Keyed digest of our credentials there: when it changes, a suspension is lifted.
     pub credentials: Vec<u8>,
+    /// Calls beside the turns of delivery, not yet counted for the rate.
+    pub asked: AtomicU32,
 }
 
 /// How a system is treated.
@@ -186,6 +189,33 @@ impl Partner {
         Call::probe(&self.adapter.capabilities())
     }
 
+    /// How many calls were made beside the turns since this was asked last.
+    pub fn spent(&self) -> u32 {
+        self.asked.swap(0, Ordering::Relaxed)
+    }
+
+    /// Makes the probe's call. One that can't even be said counts as failed.
+    pub async fn probe(&self, clock: &Clock) -> Exchange {
+        let call = self.probe_call();
+        let operation = call.operation();
+        match self.prepare(call, clock) {
+            Ok(prepared) => self.send(prepared, clock).await,
+            Err(error) => Exchange {
+                operation,
+                started_at: clock.now(),
+                finished_at: clock.now(),
+                request: WireRequest {
+                    method: Method::Get,
+                    target: String::new(),
+                    headers: vec![],
+                    body: vec![],
+                },
+                response: None,
+                outcome: Outcome::NotSent(error.to_string()),
+            },
+        }
+    }
+
     /// When a probe that begins now has ended, however it ends.
     #[must_use]
     pub fn probe_until(&self, now: Timestamp) -> Timestamp {
@@ -193,11 +223,12 @@ impl Partner {
         now.saturating_add(longest).unwrap_or(Timestamp::MAX)
     }
 
-    /// Makes a call that changes nothing.
+    /// Makes a call that changes nothing. It counts for the rate with the next turn.
     ///
     /// # Errors
     /// [`EncodeError`].
     pub async fn ask(&self, call: Call, clock: &Clock) -> Result<Exchange, EncodeError> {
+        self.asked.fetch_add(1, Ordering::Relaxed);
         let prepared = self.prepare(call, clock)?;
         Ok(self.send(prepared, clock).await)
     }

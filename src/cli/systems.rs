@@ -1,11 +1,12 @@
 //! `systems`: how each external system stands, an operator's switch, and a question to see whether it answers.
 
 use super::{Context, Done, Failure};
+use crate::alarm::AlarmKind;
 use crate::app::App;
 use crate::gate::{Change, Gate, Pause, Sign, Why, gate};
 use crate::partner::{Exchange, Partner};
 use crate::store::SystemRow;
-use crate::suspension::suspend;
+use crate::suspension::note_probe;
 use clap::{Args, Subcommand};
 use jiff::civil::DateTime;
 use jiff::tz::TimeZone;
@@ -186,6 +187,10 @@ async fn resume(context: &Context, app: &App, partner: &Partner) -> Done {
     row.paused = None;
     row.credentials = None;
     row.health.clear();
+    let (by, now) = (Some("operator: systems resume"), app.clock.now());
+    for kind in [AlarmKind::Suspended, AlarmKind::Breaker, AlarmKind::ClockSkew] {
+        tx.clear_alarm(Some(&partner.system), kind, by, now).await?;
+    }
     tx.save_system(&partner.system, &row).await?;
     tx.commit().await?;
     let lang = context.out.lang;
@@ -221,11 +226,8 @@ async fn probe(context: &Context, app: &App, partner: &Partner) -> Done {
     let mut tx = app.store.write("probe's end").await?;
     let mut row = tx.system(system).await?;
     let ended = exchange.finished_at;
-    let change = row.health.note_probe(sign, ended, |step| partner.policy.schedule.next(step, ended, None));
+    let change = note_probe(&mut tx, partner, &mut row, &exchange.outcome, ended).await?;
     tx.save_system(system, &row).await?;
-    if let Some((why @ league_contract::Blockage::Authentication, code)) = exchange.outcome.blocked() {
-        suspend(&mut tx, partner, why, code).await?;
-    }
     tx.commit().await?;
     report(context, partner, &exchange, change)?;
     let blocked = exchange.outcome.blocked().is_some();

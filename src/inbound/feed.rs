@@ -2,11 +2,12 @@
 
 use super::apply::{Arrival, InboundError, keep, set_aside};
 use crate::clock::Clock;
+use crate::gate::{Gate, gate};
 use crate::notify::Bell;
-use crate::partner::{Outcome, Partner};
+use crate::partner::{Exchange, Outcome, Partner};
 use crate::seal::Sealer;
-use crate::store::{CallbackVerdict, Leads, Store};
-use crate::suspension::suspend;
+use crate::store::{CallbackVerdict, Leads, Store, StoreError};
+use crate::suspension::note;
 use crate::transfer::Cause;
 use league_contract::{Answer, Blockage, Call, ChangePage, EventSource, Reply};
 use std::sync::Arc;
@@ -40,7 +41,7 @@ pub enum Polled {
     Blocked(Blockage),
     /// No answer, or none that can be used.
     Unavailable,
-    /// The system is paused or suspended.
+    /// The gate before the system is closed.
     Stopped,
 }
 
@@ -80,7 +81,9 @@ impl Feed {
             return Ok(Polled::UpToDate);
         };
         let row = self.store.read("feed").await?.system(system).await?;
-        if row.stopped(self.clock.now()) {
+        // What deliveries use up of the rate does not stop the feed: it is the only way to hear of them.
+        let gate = gate(&row.asked(&self.partner.limits), self.clock.now(), 0);
+        if !matches!(gate, Gate::Open { .. }) {
             return Ok(Polled::Stopped);
         }
         let call = Call::ListChanges { after: row.feed_cursor, limit: page_limit };
@@ -90,18 +93,14 @@ impl Feed {
                 return Ok(self.unavailable(&error.to_string()));
             }
         };
+        self.note(&exchange).await?;
         let raw = exchange.response.map(|response| response.body).unwrap_or_default();
         match exchange.outcome {
             Outcome::Reply(Reply::Answered(Answer::Changes(page))) => {
                 self.store_page(&page, row.feed_cursor, &raw).await
             }
             Outcome::Reply(Reply::Answered(Answer::CursorExpired)) => self.start_over(row.feed_cursor).await,
-            Outcome::Reply(Reply::Blocked { why, remark }) => {
-                let mut tx = self.store.write("suspend").await?;
-                suspend(&mut tx, &self.partner, why, &remark.code).await?;
-                tx.commit().await?;
-                Ok(Polled::Blocked(why))
-            }
+            Outcome::Reply(Reply::Blocked { why, .. }) => Ok(Polled::Blocked(why)),
             outcome @ (Outcome::Reply(_) | Outcome::NotSent(_) | Outcome::NoAnswer(_)) => {
                 let (code, words) = outcome.told();
                 // The feed names no single transfer: its words are starred out by their digits alone.
@@ -109,6 +108,21 @@ impl Feed {
                 Ok(self.unavailable(&format!("{} {words}", code.unwrap_or_default())))
             }
         }
+    }
+
+    /// What the answer says about the system. An answer says something new only after failures.
+    async fn note(&self, exchange: &Exchange) -> Result<(), StoreError> {
+        let Exchange { outcome, finished_at, .. } = exchange;
+        let system = &self.partner.system;
+        let mut tx = self.store.write("feed's sign").await?;
+        let mut row = tx.system(system).await?;
+        let before = row.clone();
+        note(&mut tx, &self.partner, &mut row, outcome, *finished_at).await?;
+        if row != before {
+            tx.save_system(system, &row).await?;
+            tx.commit().await?;
+        }
+        Ok(())
     }
 
     fn unavailable(&self, why: &str) -> Polled {

@@ -5,7 +5,7 @@ use crate::clock::Clock;
 use crate::notify::Bell;
 use crate::partner::{Partner, fresh_nonce};
 use crate::seal::Sealer;
-use crate::store::{Store, StoreError, Tx, Work};
+use crate::store::{Sharing, Store, StoreError, Tx, Work};
 use crate::transfer::Cause;
 use jiff::Timestamp;
 use league_contract::{CallContext, Callback, CallbackVerdict, WireRequest, WireResponse};
@@ -102,6 +102,10 @@ struct Pushed {
 impl Work for Pushed {
     /// `false` when the nonce was seen before.
     type Done = Result<bool, InboundError>;
+
+    fn sharing(&self) -> Sharing {
+        Sharing::Key(self.callback.event.request_id.as_str().to_owned())
+    }
 
     async fn run(&self, tx: &mut Tx) -> Result<Self::Done, StoreError> {
         let Self { partner, sealer, callback, raw, at } = self;

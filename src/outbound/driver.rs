@@ -5,7 +5,7 @@ use super::Delivery;
 use super::exchange::{Checked, Finished};
 use super::turn::{Renew, Turn, Turned};
 use crate::notify::Listener;
-use crate::partner::Partner;
+use crate::partner::{Exchange, Partner};
 use crate::store::StoreError;
 use jiff::{SignedDuration, Timestamp};
 use std::collections::HashMap;
@@ -30,6 +30,7 @@ pub struct Driver {
 enum News {
     Finished(Finished),
     Checked(Checked),
+    Probed(Exchange),
 }
 
 /// What a driver holds between two turns. Dropped in the middle, as by a process that ends, its leases run out.
@@ -41,10 +42,12 @@ struct Desk {
     leases: HashMap<Id, (i64, i64)>,
     finished: Vec<Arc<Finished>>,
     checked: Vec<Arc<Checked>>,
+    probed: Option<Arc<Exchange>>,
     /// When the first of what waits to be settled ended.
     waiting_since: Option<Timestamp>,
     renewed_at: Option<Timestamp>,
-    next_due: Option<Timestamp>,
+    /// When to look again at the latest.
+    look_at: Option<Timestamp>,
 }
 
 impl Driver {
@@ -105,8 +108,8 @@ impl Driver {
             if free == 0 {
                 return Ok(false);
             }
-            let (due, next_due) = self.delivery.look(&self.partner).await?;
-            desk.next_due = next_due;
+            let (due, look_at) = self.delivery.look(&self.partner).await?;
+            desk.look_at = look_at;
             if !due {
                 return Ok(false);
             }
@@ -121,12 +124,15 @@ impl Driver {
             partner: self.partner.clone(),
             finished: desk.finished.clone(),
             checked: desk.checked.clone(),
+            probed: desk.probed.clone(),
             free,
+            spent: self.partner.spent(),
         };
         let settled = !desk.finished.is_empty();
         let turned = self.delivery.store.grouped(turn).await?;
         desk.finished.drain(..).for_each(|finished| self.tell(&finished));
         desk.checked.clear();
+        desk.probed = None;
         desk.waiting_since = None;
         let claimed = turned.claimed;
         self.begin(desk, turned);
@@ -138,7 +144,11 @@ impl Driver {
 
     /// Sends off what a turn put on record.
     fn begin(&self, desk: &mut Desk, turned: Turned) {
-        desk.next_due = turned.next_due;
+        desk.look_at = turned.look_at;
+        if turned.probe {
+            let (delivery, partner) = (self.delivery.clone(), self.partner.clone());
+            desk.away.spawn(async move { News::Probed(partner.probe(&delivery.clock).await) });
+        }
         for hand in turned.to_check {
             let lease = hand.lease();
             let (delivery, partner) = (self.delivery.clone(), self.partner.clone());
@@ -164,7 +174,7 @@ impl Driver {
         let pause = match desk.waiting_since {
             Some(since) => LINGER - now.duration_since(since),
             None => desk
-                .next_due
+                .look_at
                 .map(|due| due.duration_since(now))
                 // What is due already but was not claimed (suspended, no slot) is looked at again at the usual pace.
                 .filter(|wait| wait.is_positive())
@@ -200,7 +210,7 @@ impl Driver {
 
 impl Desk {
     fn is_empty(&self) -> bool {
-        self.away.is_empty() && self.finished.is_empty() && self.checked.is_empty()
+        self.away.is_empty() && self.waiting_since.is_none()
     }
 
     /// The leases of all that is in this driver's hands.
@@ -221,6 +231,7 @@ impl Desk {
         match ended {
             Ok((_, News::Finished(finished))) => self.finished.push(Arc::new(finished)),
             Ok((_, News::Checked(checked))) => self.checked.push(Arc::new(checked)),
+            Ok((_, News::Probed(exchange))) => self.probed = Some(Arc::new(exchange)),
             Err(error) => {
                 tracing::error!(%error, "an exchange ended early: its lease runs out, and a query decides");
                 return;

@@ -5,12 +5,14 @@ use super::Delivery;
 use super::exchange::{Checked, Finished, Hand, Started};
 use super::settle::{Consequence, Situation, consequence};
 use super::step::{self, End, Step, step};
-use crate::inbound::apply::ended_badly;
+use crate::alarm::AlarmKind;
+use crate::gate::{Gate, gate};
+use crate::inbound::apply::{contradiction, ended_badly};
 use crate::organization::check::Finding;
-use crate::partner::{Outcome, Partner, Prepared};
-use crate::store::{Claimant, LeaseChange, Named, NewAttempt, Save, StoreError, Stored, SystemRow, Tx, Work};
-use crate::suspension::suspend;
-use crate::transfer::{Cause, Entry, Verdict, advance};
+use crate::partner::{Exchange, Outcome, Partner, Prepared};
+use crate::store::{Claimant, LeaseChange, Named, NewAttempt, Save, Sharing, StoreError, Stored, SystemRow, Tx, Work};
+use crate::suspension::{note, note_probe};
+use crate::transfer::{Cause, Entry, Event, Verdict, advance};
 use jiff::Timestamp;
 use league_contract::{Call, Operation};
 use std::collections::HashMap;
@@ -22,8 +24,12 @@ pub(super) struct Turn {
     pub(super) partner: Arc<Partner>,
     pub(super) finished: Vec<Arc<Finished>>,
     pub(super) checked: Vec<Arc<Checked>>,
+    /// A probe that ended.
+    pub(super) probed: Option<Arc<Exchange>>,
     /// How many may be claimed.
     pub(super) free: u32,
+    /// Exchanges that were made beside the turns since the last one: they count for the rate.
+    pub(super) spent: u32,
 }
 
 /// What a turn brought.
@@ -35,8 +41,10 @@ pub(super) struct Turned {
     pub(super) to_check: Vec<Arc<Hand>>,
     /// How many were claimed.
     pub(super) claimed: usize,
-    /// When the next one is due.
-    pub(super) next_due: Option<Timestamp>,
+    /// Whether the system is to be probed now.
+    pub(super) probe: bool,
+    /// When to look again: when the next one is due, or when the gate opens.
+    pub(super) look_at: Option<Timestamp>,
 }
 
 /// A call that is about to be put on record.
@@ -51,29 +59,47 @@ struct Opening {
 impl Work for Turn {
     type Done = Turned;
 
+    fn sharing(&self) -> Sharing {
+        Sharing::Alone
+    }
+
     async fn run(&self, tx: &mut Tx) -> Result<Turned, StoreError> {
         let mut turned = Turned::default();
         let mut openings = Vec::new();
-        let row = tx.system(&self.partner.system).await?;
-        self.settle(tx).await?;
-        self.go_on(tx, &mut openings).await?;
-        if may_claim(&row) && self.free > 0 {
-            self.claim(tx, &mut turned, &mut openings).await?;
+        let now = self.delivery.clock.now();
+        // Its lock comes before the transfers': whoever changes many of a system's transfers waits here.
+        let mut row = tx.system(&self.partner.system).await?;
+        let before = row.clone();
+        self.settle(tx, &mut row).await?;
+        self.go_on(tx, &mut row, &mut openings).await?;
+        let limits = &self.partner.limits;
+        match gate(&row.asked(limits), now, self.free) {
+            Gate::Open { exchanges } => {
+                self.claim(tx, exchanges, &mut turned, &mut openings).await?;
+                turned.look_at = tx.next_due(&self.partner.system).await?;
+            }
+            Gate::Probe => {
+                turned.probe = true;
+                row.health.begin_probe(now, self.partner.probe_until(now), limits);
+            }
+            Gate::Closed { until, .. } => turned.look_at = until,
         }
+        let begun = u32::try_from(openings.len()).unwrap_or(u32::MAX);
         self.open(tx, openings, &mut turned).await?;
-        turned.next_due = tx.next_due(&self.partner.system).await?;
+        row.health.bucket.take(begun.saturating_add(self.spent), limits.rate_per_second, now);
+        if row != before {
+            tx.save_system(&self.partner.system, &row).await?;
+        }
         Ok(turned)
     }
 }
 
-/// Whether anything may start at a system.
-pub(super) fn may_claim(row: &SystemRow) -> bool {
-    row.suspended.is_none() && row.paused.is_none()
-}
-
 impl Turn {
     /// What ended: the attempt's end, and what it means for the transfer, if the lease is still ours.
-    async fn settle(&self, tx: &mut Tx) -> Result<(), StoreError> {
+    async fn settle(&self, tx: &mut Tx, row: &mut SystemRow) -> Result<(), StoreError> {
+        if let Some(probed) = &self.probed {
+            note_probe(tx, &self.partner, row, &probed.outcome, probed.finished_at).await?;
+        }
         if self.finished.is_empty() {
             return Ok(());
         }
@@ -88,9 +114,8 @@ impl Turn {
                 // A callback was faster, or the lease ran out: the exchange is on record, its outcome is not ours to apply.
                 tracing::info!(request_id = %finished.hand.entry.request_id, "the transfer moved on while we waited for the answer");
             }
-            if let Some((why, code)) = finished.exchange.outcome.blocked() {
-                suspend(tx, &self.partner, why, code).await?;
-            }
+            let Exchange { outcome, finished_at, .. } = &finished.exchange;
+            note(tx, &self.partner, row, outcome, *finished_at).await?;
         }
         tx.save_all(&saves).await
     }
@@ -100,7 +125,14 @@ impl Turn {
         let transfer = &finished.hand.transfer;
         let now = exchange.finished_at;
         let policy = self.partner.policy;
-        let situation = Situation { operation: exchange.operation, entry: current, transfer, policy, now };
+        let situation = Situation {
+            operation: exchange.operation,
+            entry: current,
+            transfer,
+            policy,
+            asked_at: exchange.started_at,
+            now,
+        };
         let Consequence { event, mut facts, reported } = consequence(situation, &exchange.outcome);
         if let Some((status, words)) = reported {
             let words = words.map(|words| transfer.redact(words.as_received()));
@@ -109,7 +141,11 @@ impl Turn {
         if let Some(error) = &mut facts.error {
             error.suggestions.clone_from(&finished.suggestions);
         }
-        let cause = if exchange.operation == Operation::Submit { Cause::Delivery } else { Cause::Query };
+        let cause = match (event, exchange.operation) {
+            (Some(Event::Lapsed), _) => Cause::Clock,
+            (_, Operation::Submit) => Cause::Delivery,
+            (_, _) => Cause::Query,
+        };
         let mut step = advance(policy.following, current, event, facts, now);
         if matches!(exchange.outcome, Outcome::NotSent(_)) && !tx.may_have_arrived(current.id).await? {
             // No partner has seen this content yet: the organization is checked again next time.
@@ -120,14 +156,24 @@ impl Turn {
                 .increment(1);
             tracing::error!(request_id = %current.request_id, system = %self.partner.system, operation = %exchange.operation,
                 "an answer contradicts the transfer's state: nothing was changed, somebody must look");
+            let detail = contradiction(&current.request_id);
+            tx.raise_alarm(Some(&self.partner.system), AlarmKind::Conflicts, detail, now).await?;
         }
         Ok(Save { step, lease: LeaseChange::Release, cause, at: now })
     }
 
     /// What was checked: the name is fixed and the submit goes out, or there is no such organization.
-    async fn go_on(&self, tx: &mut Tx, openings: &mut Vec<Opening>) -> Result<(), StoreError> {
+    async fn go_on(
+        &self,
+        tx: &mut Tx,
+        row: &mut SystemRow,
+        openings: &mut Vec<Opening>,
+    ) -> Result<(), StoreError> {
         if self.checked.is_empty() {
             return Ok(());
+        }
+        for (exchange, ..) in self.checked.iter().filter_map(|one| one.asked.as_ref()) {
+            note(tx, &self.partner, row, &exchange.outcome, exchange.finished_at).await?;
         }
         let now = self.delivery.clock.now();
         self.record_checks(tx).await?;
@@ -177,15 +223,19 @@ impl Turn {
     async fn claim(
         &self,
         tx: &mut Tx,
+        limit: u32,
         turned: &mut Turned,
         openings: &mut Vec<Opening>,
     ) -> Result<(), StoreError> {
+        if limit == 0 {
+            return Ok(());
+        }
         let delivery = &self.delivery;
         let now = delivery.clock.now();
         let until = delivery.lease_from(now);
         let claimant = Claimant { worker: &delivery.worker, now, until };
         let following = self.partner.policy.following;
-        let leases = tx.claim(&self.partner.system, following, self.free, claimant).await?;
+        let leases = tx.claim(&self.partner.system, following, limit, claimant).await?;
         turned.claimed = leases.len();
         let mut saves = Vec::new();
         for lease in leases {
@@ -295,7 +345,8 @@ impl Turn {
 
     fn end(&self, entry: &Entry, end: End, now: Timestamp) -> Save {
         let step = advance(self.partner.policy.following, entry, end.event, end.facts, now);
-        Save { step, lease: LeaseChange::Release, cause: Cause::Delivery, at: now }
+        let cause = if end.event == Some(Event::Lapsed) { Cause::Clock } else { Cause::Delivery };
+        Save { step, lease: LeaseChange::Release, cause, at: now }
     }
 
     /// The transfers as they are now, of those whose lease is still ours; from here to the commit it stays so.
@@ -319,18 +370,28 @@ pub(super) struct Renew {
 impl Work for Renew {
     type Done = ();
 
+    fn sharing(&self) -> Sharing {
+        Sharing::Alone
+    }
+
     async fn run(&self, tx: &mut Tx) -> Result<(), StoreError> {
         tx.renew(&self.leases, self.until).await
     }
 }
 
 impl Delivery {
-    /// Whether a system has something due now, and when the next comes; costs no write.
+    /// Whether a turn has something to begin now, and when to look again; costs no write.
     pub(super) async fn look(&self, partner: &Partner) -> Result<(bool, Option<Timestamp>), StoreError> {
         let mut look = self.store.read("look").await?;
         let row = look.system(&partner.system).await?;
         let next = look.next_due(&partner.system).await?;
-        let due = next.is_some_and(|due| due <= self.clock.now());
-        Ok((due && may_claim(&row), next))
+        let now = self.clock.now();
+        if next.is_none_or(|due| due > now) {
+            return Ok((false, next));
+        }
+        match gate(&row.asked(&partner.limits), now, 1) {
+            Gate::Open { .. } | Gate::Probe => Ok((true, next)),
+            Gate::Closed { until, .. } => Ok((false, until)),
+        }
     }
 }

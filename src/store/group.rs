@@ -17,8 +17,20 @@ pub trait Work: Send + Sync + 'static {
     /// What comes of it.
     type Done: Send + 'static;
 
+    /// With whom it may share.
+    fn sharing(&self) -> Sharing;
+
     /// Does it. An error undoes it; a refusal that leaves the transaction as it was is a value.
     fn run(&self, tx: &mut Tx) -> impl Future<Output = Result<Self::Done, StoreError>> + Send;
+}
+
+/// With whom a piece of work may share its transaction, so that no two transactions wait for each other.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Sharing {
+    /// It locks many rows: where there are many writers, it has a transaction of its own.
+    Alone,
+    /// It locks the row of this key; work of a group is done in the order of keys.
+    Key(String),
 }
 
 /// The door to the one task that commits groups.
@@ -33,6 +45,7 @@ impl Groups {
 
 /// A piece of work that waits, and whoever waits for it.
 pub(super) trait Job: Send + std::fmt::Debug {
+    fn sharing(&self) -> Sharing;
     /// Runs the work and keeps what came of it.
     fn run<'a>(
         &'a mut self,
@@ -55,6 +68,10 @@ impl<W: Work> std::fmt::Debug for Waiting<W> {
 }
 
 impl<W: Work> Job for Waiting<W> {
+    fn sharing(&self) -> Sharing {
+        self.work.sharing()
+    }
+
     fn run<'a>(
         &'a mut self,
         tx: &'a mut Tx,
@@ -78,6 +95,12 @@ impl Store {
     /// # Errors
     /// [`StoreError`]; then nothing of it was kept.
     pub async fn grouped<W: Work>(&self, work: W) -> Result<W::Done, StoreError> {
+        if work.sharing() == Sharing::Alone && !self.is_one_daemons() {
+            let mut tx = self.write("turn").await?;
+            let done = work.run(&mut tx).await?;
+            tx.commit().await?;
+            return Ok(done);
+        }
         let (reply, done) = oneshot::channel();
         self.groups.0.send(Box::new(Waiting { work, done: None, reply })).map_err(|_| StoreError::Closed)?;
         done.await.map_err(|_| StoreError::Closed)?
@@ -96,6 +119,7 @@ pub(super) async fn commit_groups(
         {
             group.push(job);
         }
+        group.sort_by_cached_key(|job| job.sharing());
         let databases = databases.clone();
         // A task of its own: a panic in one piece of work ends its group and not the daemon's only way to commit.
         let ended = tokio::spawn(async move { end_group(&databases, group).await }).await;
