@@ -89,7 +89,7 @@ pub(super) async fn a_systems_row_is_remembered(bench: Bench) {
 }
 
 pub(super) async fn a_damaged_health_is_fresh_and_a_damaged_pause_still_one(bench: Bench) {
-    bench.write(async |tx| tx.system(&NATIONAL).await).await;
+    bench.write(async |tx| tx.save_system(&NATIONAL, &SystemRow::default()).await).await;
     let row = async || bench.read(async |tx| tx.system(&NATIONAL).await).await;
     for damaged in ["no JSON", "[]", "{\"resume_at\": \"soon\"}"] {
         bench.execute(&format!("UPDATE systems SET health = '{damaged}', paused = '{damaged}'")).await;

@@ -40,11 +40,11 @@ pub(super) async fn no_change_of_a_new_system_is_lost(bench: Bench) {
     count_together(&bench, async |tx| {
         let mut row = tx.system(&NATIONAL).await?;
         tokio::task::yield_now().await;
-        row.feed_cursor += 1;
+        row.health.rests += 1;
         tx.save_system(&NATIONAL, &row).await
     })
     .await;
-    assert_eq!(bench.read(async |tx| tx.system(&NATIONAL).await).await.feed_cursor, 40);
+    assert_eq!(bench.read(async |tx| tx.system(&NATIONAL).await).await.health.rests, 40);
 }
 
 /// Whoever reads the feed up to a cursor has seen all that will ever be before it.
