@@ -59,6 +59,12 @@ pub(super) const COUNT_TABLES: Text = text!(
 /// in their order: a reader that has seen one has seen all before it. The lock is this feed's, not the whole database's.
 pub(super) const LOCK_FEED_POSTGRES: &str = "SELECT pg_advisory_xact_lock(1, 'events'::regclass::oid::int)";
 
+/// PostgreSQL: where wake-ups are announced, over all schemas of a database; the payload is a word.
+pub(super) const CHANNEL_POSTGRES: &str = "league_gateway";
+
+/// The word of the intake table's trigger.
+pub(super) const INTAKE_WORD: &str = "intake";
+
 /// The intake's rows in bytes.
 pub(super) const INTAKE: Text = text!(
     sqlite: "SELECT id, CAST(request_id AS BLOB) AS request_id, CAST(payload AS BLOB) AS payload \

@@ -5,3 +5,4 @@ mod endings;
 mod faults;
 mod feed;
 mod intake;
+mod postgres;
