@@ -6,6 +6,7 @@
 mod attempts;
 mod batch;
 mod callbacks;
+mod copy;
 mod dialect;
 mod entries;
 mod events;
@@ -21,6 +22,7 @@ mod tx;
 
 pub use attempts::{Attempt, AttemptResult, NewAttempt};
 pub use callbacks::{CallbackRow, CallbackVerdict, NewCallback};
+pub use copy::CopiedTable;
 pub use entries::{Filter, LeaseChange, Listed, Named, NewTransfer, Save, Stat};
 pub use events::{FeedEvent, TimelineLine};
 pub use group::Work;
@@ -53,6 +55,9 @@ pub enum StoreError {
     /// The schema is not this program's.
     #[error("{0}")]
     Schema(String),
+    /// A database can't be copied into another.
+    #[error("{0}")]
+    Copy(String),
     /// Another daemon owns the file.
     #[error("another daemon runs on {}: SQLite is for one daemon. Stop the other first", .0.display())]
     Owned(PathBuf),

@@ -323,7 +323,7 @@ impl Tx {
     }
 
     /// The words of a query that only looks.
-    const fn look(&self, text: Text) -> &'static str {
+    pub(super) const fn look(&self, text: Text) -> &'static str {
         match self.inner {
             TxInner::Sqlite(_) => text.sqlite,
             TxInner::Postgres(_) => text.postgres,
