@@ -12,7 +12,7 @@ use crate::partner::{Partner, Partners, Policy, fresh_nonce};
 use crate::routing::{self, Routes};
 use crate::seal::Sealer;
 use crate::settings::Settings;
-use crate::store::{Leads, SchemaState, Store};
+use crate::store::{Bells, Leads, SchemaState, Store};
 use crate::suspension::lift_if_credentials_changed;
 use crate::transfer::Following;
 use crate::transport::Transport;
@@ -44,6 +44,8 @@ pub struct App {
     pub clock: Clock,
     /// Rung when the outbox changed.
     pub bell: Bell,
+    /// Rung when upstream put rows into its table, where the database tells.
+    doorbell: Bell,
     /// The one validation.
     pub intake: Intake,
     /// Cancelled when the daemon is to stop.
@@ -136,6 +138,7 @@ impl App {
             partners,
             clock,
             bell,
+            doorbell: Bell::default(),
             intake,
             stop: CancellationToken::new(),
             instance: instance(&settings.worker_id),
@@ -254,6 +257,7 @@ impl App {
         drivers.close();
         lifecycle.spawn(sweeper.run(presence, lifecycle.stop.clone(), drivers));
         lifecycle.spawn(self.drain_intake(leads, lifecycle.clone()));
+        lifecycle.spawn(self.listen(lifecycle.stop.clone()));
         let router = api::router(self.api(metrics));
         let stop = lifecycle.stop.clone();
         lifecycle.spawn(async move {
@@ -266,8 +270,18 @@ impl App {
         Ok(Daemon { lifecycle, address })
     }
 
+    /// Hears what other processes announce.
+    fn listen(&self, stop: CancellationToken) -> impl Future<Output = ()> + Send + 'static {
+        let bells = Bells { intake: self.doorbell.clone(), outbox: self.bell.clone() };
+        let (store, clock) = (self.store.clone(), self.clock.clone());
+        async move {
+            stop.run_until_cancelled(store.listen(bells, clock)).await;
+        }
+    }
+
     fn drain_intake(&self, leads: Leads, lifecycle: Lifecycle) -> impl Future<Output = ()> + Send + 'static {
         let (intake, clock, poll) = (self.intake.clone(), self.clock.clone(), self.settings.poll_interval);
+        let mut rung = self.doorbell.listen();
         async move {
             while !lifecycle.stop.is_cancelled() {
                 // One daemon drains it, so that rows are taken in their order.
@@ -279,7 +293,7 @@ impl App {
                 if taken == 0 {
                     tokio::select! {
                         () = lifecycle.stop.cancelled() => {}
-                        () = clock.sleep(poll) => {}
+                        () = rung.wait(&clock, poll) => {}
                     }
                 }
             }

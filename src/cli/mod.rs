@@ -158,6 +158,7 @@ fn schema(error: StoreError) -> Failure {
         StoreError::Schema(text) => Failure::Usage(text),
         error @ (StoreError::Url(_)
         | StoreError::Database { .. }
+        | StoreError::Copy(_)
         | StoreError::Owned(_)
         | StoreError::Lock { .. }
         | StoreError::BadRow { .. }

@@ -34,7 +34,7 @@ pub struct Settings {
     pub listen: SocketAddr,
     /// How others reach us, without a closing slash.
     pub public_url: String,
-    /// `sqlite://FILE`.
+    /// `sqlite://FILE` or `postgres://…`.
     pub database_url: String,
     /// A routes file instead of the built-in one.
     pub routes_file: Option<PathBuf>,
@@ -178,8 +178,11 @@ fn read(reader: &mut Reader, registrations: &[Registration]) -> Result<Settings,
         }
     }
     let database_url =
-        reader.parsed("database.url", "sqlite://FILE (this version has no PostgreSQL yet)", |text| {
-            text.starts_with("sqlite:").then(|| text.to_owned())
+        reader.parsed("database.url", "sqlite://FILE or postgres://USER:PASSWORD@HOST/DATABASE", |text| {
+            ["sqlite:", "postgres://", "postgresql://"]
+                .iter()
+                .any(|scheme| text.starts_with(scheme))
+                .then(|| text.to_owned())
         });
     let routes_file = reader.optional("routing.file").map(PathBuf::from);
     let mut systems = BTreeMap::new();

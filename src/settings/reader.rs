@@ -99,11 +99,35 @@ pub(super) fn render(tree: &Tree) -> String {
         let name = key.rsplit('.').next().unwrap_or(key);
         let text = show(value);
         let open = defaults.contains_key(key) || SHOWN.contains(&name);
-        let shown = if open && !text.contains('@') { text } else { "\"***\"".to_owned() };
+        let shown = match without_password(&text) {
+            _ if !open => "\"***\"".to_owned(),
+            Some(database) => database,
+            None if text.contains('@') => "\"***\"".to_owned(),
+            None => text,
+        };
         let origin = origin.as_deref().map(|origin| format!("  # {origin}")).unwrap_or_default();
         out.push_str(&format!("{key} = {shown}{origin}\n"));
     }
     out
+}
+
+/// A PostgreSQL server's URL, with the password starred out and so its parameters, where one may stand too. Nothing
+/// where it can't be told which part is which.
+fn without_password(text: &str) -> Option<String> {
+    let (scheme, rest) = text.split_once("://").filter(|(scheme, _)| scheme.starts_with("\"postgres"))?;
+    let (place, parameters) = match rest.split_once('?') {
+        Some((_, parameters)) if parameters.contains('@') => return None,
+        Some((place, _)) => (place, "?***\""),
+        None => (rest, ""),
+    };
+    let place = match place.rsplit_once('@') {
+        Some((user, host)) => match user.split_once(':') {
+            Some((name, _)) => format!("{name}:***@{host}"),
+            None => place.to_owned(),
+        },
+        None => place.to_owned(),
+    };
+    Some(format!("{scheme}://{place}{parameters}"))
 }
 
 fn show(value: &Value) -> String {

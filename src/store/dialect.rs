@@ -59,6 +59,12 @@ pub(super) const COUNT_TABLES: Text = text!(
 /// in their order: a reader that has seen one has seen all before it. The lock is this feed's, not the whole database's.
 pub(super) const LOCK_FEED_POSTGRES: &str = "SELECT pg_advisory_xact_lock(1, 'events'::regclass::oid::int)";
 
+/// PostgreSQL: where wake-ups are announced, over all schemas of a database; the payload is a word.
+pub(super) const CHANNEL_POSTGRES: &str = "league_gateway";
+
+/// The word of the intake table's trigger.
+pub(super) const INTAKE_WORD: &str = "intake";
+
 /// The intake's rows in bytes.
 pub(super) const INTAKE: Text = text!(
     sqlite: "SELECT id, CAST(request_id AS BLOB) AS request_id, CAST(payload AS BLOB) AS payload \
@@ -81,3 +87,47 @@ pub(super) const LEAD_POSTGRES: &str = "SELECT EXISTS (SELECT FROM pg_locks WHER
 /// PostgreSQL: the server finds out within seconds that the host of a session has vanished.
 pub(super) const SESSION_KEEPALIVE_POSTGRES: [&str; 3] =
     ["SET tcp_keepalives_idle = 2", "SET tcp_keepalives_interval = 1", "SET tcp_keepalives_count = 3"];
+
+/// All columns of all tables: SQLite's kinds, the place in the primary key, whether the database gives out the numbers,
+/// whether the table refers to others.
+pub(super) const CATALOG: Text = text!(
+    sqlite: "SELECT t.name AS table_name, c.name AS column_name, c.type AS kind, c.pk AS key_place, \
+             (c.pk = 1 AND t.sql LIKE '%AUTOINCREMENT%') AS counted, \
+             EXISTS (SELECT 1 FROM pragma_foreign_key_list(t.name)) AS refers \
+             FROM sqlite_schema t, pragma_table_info(t.name) c \
+             WHERE t.type = 'table' AND t.name NOT LIKE 'sqlite_%' AND t.name <> '_sqlx_migrations' \
+             ORDER BY t.name, c.cid",
+    postgres: "SELECT t.relname::text AS table_name, c.attname::text AS column_name, \
+               CASE c.atttypid WHEN 'bigint'::regtype THEN 'INTEGER' WHEN 'bytea'::regtype THEN 'BLOB' ELSE 'TEXT' END \
+               AS kind, COALESCE(array_position(k.conkey, c.attnum), 0)::bigint AS key_place, \
+               (c.attidentity <> '')::int::bigint AS counted, \
+               EXISTS (SELECT 1 FROM pg_constraint f WHERE f.conrelid = t.oid AND f.contype = 'f')::int::bigint \
+               AS refers \
+               FROM pg_class t JOIN pg_attribute c ON c.attrelid = t.oid AND c.attnum > 0 AND NOT c.attisdropped \
+               LEFT JOIN pg_constraint k ON k.conrelid = t.oid AND k.contype = 'p' \
+               WHERE t.relnamespace = current_schema()::regnamespace AND t.relkind = 'r' \
+               AND t.relname <> '_sqlx_migrations' ORDER BY t.relname, c.attnum"
+);
+
+/// How many daemons are at work: a daemon of PostgreSQL's holds its session lock; one of SQLite's has the lock file.
+pub(super) const RUNNING_DAEMONS: Text = text!(
+    sqlite: "SELECT 0",
+    postgres: "SELECT COUNT(*) FROM daemons d JOIN pg_locks l ON l.locktype = 'advisory' AND l.objsubid = 1 \
+               AND (l.classid::bigint << 32 | l.objid::bigint) = d.session_key \
+               JOIN pg_database b ON b.oid = l.database AND b.datname = current_database()"
+);
+
+/// The highest number that a column of a table ever had given out.
+pub(super) const LAST_COUNT: Text = text!(
+    sqlite: "SELECT COALESCE(MAX(seq), 0) FROM sqlite_sequence WHERE name = $1 AND $2 IS NOT NULL",
+    postgres: "SELECT COALESCE(pg_sequence_last_value(pg_get_serial_sequence($1, $2)::regclass), 0)"
+);
+
+/// Sets it. SQLite's old one goes first.
+pub(super) const SET_COUNT: Text = text!(
+    sqlite: "INSERT INTO sqlite_sequence (name, seq) SELECT $1, $3 WHERE $2 IS NOT NULL",
+    postgres: "SELECT setval(pg_get_serial_sequence($1, $2)::regclass, $3)"
+);
+
+/// SQLite: a name may stand there once.
+pub(super) const FORGET_COUNT_SQLITE: &str = "DELETE FROM sqlite_sequence WHERE name = $1";

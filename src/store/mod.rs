@@ -7,11 +7,13 @@ mod alarms;
 mod attempts;
 mod batch;
 mod callbacks;
+mod copy;
 mod dialect;
 mod entries;
 mod events;
 mod group;
 mod intake;
+mod listen;
 mod outbox;
 mod presence;
 mod row;
@@ -22,10 +24,12 @@ mod tx;
 pub use alarms::Alarm;
 pub use attempts::{Attempt, AttemptResult, NewAttempt};
 pub use callbacks::{CallbackRow, CallbackVerdict, NewCallback};
+pub use copy::CopiedTable;
 pub use entries::{Filter, LeaseChange, Listed, Named, NewTransfer, Save, Stat};
 pub use events::{AlarmNews, FeedEvent, TimelineLine};
 pub use group::{Sharing, Work};
 pub use intake::IntakeRow;
+pub use listen::Bells;
 pub use outbox::{Abandoned, Claimant, Lease, Rescued};
 pub use presence::{Leads, Presence};
 pub use row::{Shown, Stored};
@@ -53,6 +57,9 @@ pub enum StoreError {
     /// The schema is not this program's.
     #[error("{0}")]
     Schema(String),
+    /// A database can't be copied into another.
+    #[error("{0}")]
+    Copy(String),
     /// Another daemon owns the file.
     #[error("another daemon runs on {}: SQLite is for one daemon. Stop the other first", .0.display())]
     Owned(PathBuf),

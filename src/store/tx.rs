@@ -21,8 +21,8 @@ use tokio::sync::mpsc;
 static SQLITE_MIGRATIONS: Migrator = sqlx::migrate!("src/store/migrations/sqlite");
 static POSTGRES_MIGRATIONS: Migrator = sqlx::migrate!("src/store/migrations/postgres");
 
-/// A daemon needs few: a writer a system and some readers. Several daemons share what the server allows.
-const POSTGRES_CONNECTIONS: u32 = 8;
+/// A daemon needs few: some that write, some that read, one that listens. Several daemons share what the server allows.
+const POSTGRES_CONNECTIONS: u32 = 9;
 
 /// The durable outbox. Cheap to clone.
 #[derive(Clone, Debug)]
@@ -121,9 +121,11 @@ impl Store {
 
     async fn connect_postgres(url: &str) -> Result<PgPool, StoreError> {
         // The parser's own words may repeat the password.
-        let options = PgConnectOptions::from_str(url)
-            .map_err(|_| StoreError::Url("write postgres://USER:PASSWORD@HOST/DATABASE".into()))?
-            .application_name("league-gateway");
+        let mut options = PgConnectOptions::from_str(url)
+            .map_err(|_| StoreError::Url("write postgres://USER:PASSWORD@HOST/DATABASE".into()))?;
+        if options.get_application_name().is_none() {
+            options = options.application_name("league-gateway");
+        }
         PgPoolOptions::new()
             .max_connections(POSTGRES_CONNECTIONS)
             .connect_with(options)
@@ -156,6 +158,14 @@ impl Store {
             .await
             .map_err(failed)?;
         Ok(SqlitePools { writer, readers, path })
+    }
+
+    /// The server, if there is one.
+    pub(super) const fn postgres(&self) -> Option<&PgPool> {
+        match &self.inner {
+            Inner::Sqlite(_) => None,
+            Inner::Postgres(pool) => Some(pool),
+        }
     }
 
     /// Makes this process the database's daemon. On PostgreSQL there may be several.
@@ -316,7 +326,7 @@ impl Tx {
     }
 
     /// The words of a query that only looks.
-    const fn look(&self, text: Text) -> &'static str {
+    pub(super) const fn look(&self, text: Text) -> &'static str {
         match self.inner {
             TxInner::Sqlite(_) => text.sqlite,
             TxInner::Postgres(_) => text.postgres,

@@ -6,3 +6,4 @@ mod endings;
 mod faults;
 mod feed;
 mod intake;
+mod postgres;

@@ -200,7 +200,7 @@ async fn insert(test: &TestApp) {
     upstream.close().await.expect("it closes");
     // As many as there are: the next look finds nothing, and empties the log.
     assert_eq!(test.app.intake.drain_table(3).await.expect("the table is read"), 3);
-    let log = test.database().with_file_name("gateway.db-wal");
+    let log = test.file().with_file_name("gateway.db-wal");
     let emptied = async {
         while std::fs::metadata(&log).is_ok_and(|log| log.len() > 0) {
             assert_eq!(test.app.intake.drain_table(3).await.expect("the table is read"), 0);
@@ -273,7 +273,7 @@ async fn nothing_personal_is_seen_anywhere() {
     }
 
     // While the daemon runs, its log beside the file holds nothing either.
-    let beside = |ending: &str| test.database().with_file_name(format!("gateway.db{ending}"));
+    let beside = |ending: &str| test.file().with_file_name(format!("gateway.db{ending}"));
     let seen = |ending: &str| std::fs::read(beside(ending)).unwrap_or_default();
     assert!(seen("-wal").len() + seen("").len() > 50_000);
     let (wal, file) = (seen("-wal"), seen(""));
@@ -290,7 +290,7 @@ async fn nothing_personal_is_seen_anywhere() {
 }
 
 fn beside_of(test: &TestApp, ending: &str) -> std::path::PathBuf {
-    test.database().with_file_name(format!("gateway.db{ending}"))
+    test.file().with_file_name(format!("gateway.db{ending}"))
 }
 
 #[tokio::test]

@@ -193,7 +193,7 @@ fn all_problems_are_told_at_once_each_with_file_and_key() {
         "first.toml: http.listen: must be an address and port, like 127.0.0.1:8080",
         "first.toml: http.public_url: must be an http or https URL",
         "first.toml: http.tls_cert: TLS for the listener is not built yet: put a proxy that ends TLS in front, and leave this out",
-        "first.toml: database.url: must be sqlite://FILE (this version has no PostgreSQL yet)",
+        "first.toml: database.url: must be sqlite://FILE or postgres://USER:PASSWORD@HOST/DATABASE",
         "first.toml: systems.smart_league.client_cert: cert.pem is not there, or is not a file",
         "first.toml: systems.smart_league.client_cert: client_cert and client_key go together",
         "first.toml: systems.smart_league.concurrency: must be a number from 1 to 10000",
@@ -448,7 +448,7 @@ fn secrets_are_never_shown() {
         "[systems.fujian]\npasword = \"CANARY\"",
         "[systems.fujian]\nbase_url = \"https://user:CANARY@fujian.example.org\"",
         "[fujian]\npasswords = [\"CANARY\"]",
-        "[database]\nurl = \"postgres://user:CANARY@db.example.org/outbox\"",
+        "[database]\nurl = \"mysql://user:CANARY@db.example.org/outbox\"",
         "[privacy]\nkeys = [\"CANARY\"]",
         "[privacy]\nkeys = [\"k1:CANARY\"]",
         "[privacy]\nindex_key = \"CANARY\"",
@@ -466,6 +466,26 @@ fn secrets_are_never_shown() {
         if let Ok(shown) = settings::show_from(&case.files, Variables::new()) {
             assert!(!shown.contains(CANARY), "{text}\n{shown}");
         }
+    }
+}
+
+#[test]
+fn a_servers_url_is_shown_without_its_password() {
+    for (url, shown) in [
+        ("postgres://league@127.0.0.1:5433/league", "postgres://league@127.0.0.1:5433/league"),
+        ("postgres:///league", "postgres:///league"),
+        ("postgres://user:CANARY@db.example.org/outbox", "postgres://user:***@db.example.org/outbox"),
+        ("postgresql://user:a:CANARY@/CANARY@db/outbox", "postgresql://user:***@db/outbox"),
+        ("postgres://user@db/outbox?password=CANARY&sslmode=require", "postgres://user@db/outbox?***"),
+        ("postgres://user:CANARY?CANARY@db/outbox", "***"),
+        ("postgres://user:CANARY@db/outbox?options=@&password=CANARY", "***"),
+    ] {
+        let url = url.replace("CANARY", CANARY);
+        let case = Case::sound("").variable("DATABASE__URL", &url);
+        assert_eq!(case.taken().database_url, url, "the environment gives it too");
+        let line = format!("database.url = \"{shown}\"  # environment");
+        assert!(case.shown().lines().any(|shown| shown == line), "{line}\n{}", case.shown());
+        assert!(!format!("{}{:?}", case.shown(), case.taken()).contains(CANARY));
     }
 }
 

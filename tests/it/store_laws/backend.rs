@@ -1,9 +1,7 @@
 //! The databases that the laws are held on.
 
-use crate::support::postgres;
+use crate::support::Database;
 use league_gateway::store::{Store, StoreError, Tx};
-
-use sqlx::{Connection as _, Decode, PgConnection, SqliteConnection, Type};
 use tempfile::TempDir;
 
 /// A kind of database.
@@ -25,9 +23,7 @@ pub(super) struct Sqlite;
 impl Backend for Sqlite {
     async fn empty() -> Bench {
         let folder = tempfile::tempdir().expect("a folder");
-        let url = format!("sqlite://{}", folder.path().join("outbox.db").display());
-        let store = Store::connect(&url).await.expect("the file is made");
-        Bench { store, url, raw: Raw::Sqlite { _folder: folder } }
+        Bench::on(Database::sqlite(&folder.path().join("outbox.db")), Some(folder)).await
     }
 }
 
@@ -36,73 +32,36 @@ pub(super) struct Postgres;
 
 impl Backend for Postgres {
     async fn empty() -> Bench {
-        let url = postgres::own_schema().await;
-        let store = Store::connect(&url).await.expect("the server is there");
-        Bench { store, url, raw: Raw::Postgres }
+        Bench::on(Database::postgres().await, None).await
     }
-}
-
-enum Raw {
-    Sqlite { _folder: TempDir },
-    Postgres,
 }
 
 /// One law's database.
 pub(super) struct Bench {
     pub(super) store: Store,
-    pub(super) url: String,
-    raw: Raw,
+    pub(super) database: Database,
+    _folder: Option<TempDir>,
 }
 
 impl Bench {
+    async fn on(database: Database, folder: Option<TempDir>) -> Self {
+        let store = Store::connect(&database.url).await.expect("it opens");
+        Self { store, database, _folder: folder }
+    }
+
     /// The same database as another process sees it.
     pub(super) async fn again(&self) -> Store {
-        Store::connect(&self.url).await.expect("it opens again")
+        Store::connect(&self.database.url).await.expect("it opens again")
     }
 
     /// A statement from outside the gateway: upstream's, or a vandal's.
     pub(super) async fn execute(&self, sql: &str) {
-        let sql = sqlx::raw_sql(sqlx::AssertSqlSafe(sql));
-        let done = match self.raw {
-            Raw::Sqlite { .. } => {
-                let mut connection = SqliteConnection::connect(&self.url).await.expect("it opens");
-                sql.execute(&mut connection).await.map(|done| done.rows_affected())
-            }
-            Raw::Postgres => {
-                let mut connection = PgConnection::connect(&self.url).await.expect("it opens");
-                sql.execute(&mut connection).await.map(|done| done.rows_affected())
-            }
-        };
-        done.expect("the statement is sound");
+        self.database.execute(sql).await;
     }
 
     /// A number from outside the gateway.
     pub(super) async fn number(&self, sql: &str) -> i64 {
-        self.column(sql).await.remove(0)
-    }
-
-    /// Texts from outside the gateway.
-    pub(super) async fn texts(&self, sql: &str) -> Vec<String> {
-        self.column(sql).await
-    }
-
-    async fn column<T>(&self, sql: &str) -> Vec<T>
-    where
-        T: Send + Unpin + Type<sqlx::Sqlite> + Type<sqlx::Postgres>,
-        T: for<'r> Decode<'r, sqlx::Sqlite> + for<'r> Decode<'r, sqlx::Postgres>,
-    {
-        let sql = sqlx::AssertSqlSafe(sql.to_owned());
-        let found = match self.raw {
-            Raw::Sqlite { .. } => {
-                let mut connection = SqliteConnection::connect(&self.url).await.expect("it opens");
-                sqlx::query_scalar(sql).fetch_all(&mut connection).await
-            }
-            Raw::Postgres => {
-                let mut connection = PgConnection::connect(&self.url).await.expect("it opens");
-                sqlx::query_scalar(sql).fetch_all(&mut connection).await
-            }
-        };
-        found.expect("the query is sound")
+        self.database.number(sql).await
     }
 
     /// One committed transaction that must succeed.

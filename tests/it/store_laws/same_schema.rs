@@ -1,6 +1,7 @@
 //! SQLite's schema and PostgreSQL's are one schema: tables, columns, keys, references and indexes.
 
 use super::backend::{Backend as _, Bench, Postgres, Sqlite};
+use std::collections::BTreeSet;
 
 /// Table, place, name, kind, whether it may be missing, place in the primary key.
 const COLUMNS_SQLITE: &str = "
@@ -49,11 +50,14 @@ const REFERENCES_POSTGRES: &str = "
     JOIN pg_attribute b ON b.attrelid = f.oid AND b.attnum = k.confkey[1]
     WHERE k.connamespace = current_schema()::regnamespace AND k.contype = 'f'";
 
-async fn sorted(bench: &Bench, sql: &str) -> Vec<String> {
-    let mut texts = bench.texts(sql).await;
-    texts.sort();
-    assert!(!texts.is_empty(), "{sql}");
-    texts
+async fn assert_same(one: (&Bench, &str), other: (&Bench, &str)) {
+    let texts = async |(bench, sql): (&Bench, &str)| {
+        let texts: Vec<String> = bench.database.column(sql).await;
+        assert!(!texts.is_empty(), "{sql}");
+        BTreeSet::from_iter(texts)
+    };
+    let (one, other) = (texts(one).await, texts(other).await);
+    assert!(one == other, "only on one of them: {:#?}", one.symmetric_difference(&other));
 }
 
 #[tokio::test]
@@ -65,7 +69,7 @@ async fn both_databases_have_the_same_tables() {
         (COUNTED_SQLITE, COUNTED_POSTGRES),
         (REFERENCES_SQLITE, REFERENCES_POSTGRES),
     ] {
-        assert_eq!(sorted(&sqlite, on_sqlite).await, sorted(&postgres, on_postgres).await);
+        assert_same((&sqlite, on_sqlite), (&postgres, on_postgres)).await;
     }
 }
 
@@ -74,20 +78,17 @@ async fn both_databases_have_the_same_tables() {
 async fn both_databases_have_the_same_indexes() {
     let (sqlite, postgres) = (Sqlite::migrated().await, Postgres::migrated().await);
     let bare = Postgres::empty().await;
-    let schema = postgres.texts("SELECT current_schema()::text").await.remove(0);
-    for table in sqlite
-        .texts("SELECT DISTINCT tbl_name FROM sqlite_schema WHERE type = 'index' AND sql IS NOT NULL")
-        .await
-    {
+    let texts = async |bench: &Bench, sql: &str| bench.database.column::<String>(sql).await;
+    let schema = texts(&postgres, "SELECT current_schema()::text").await.remove(0);
+    let of_sqlite = "FROM sqlite_schema WHERE type = 'index' AND sql IS NOT NULL";
+    for table in texts(&sqlite, &format!("SELECT DISTINCT tbl_name {of_sqlite}")).await {
         bare.execute(&format!("CREATE TABLE {table} (LIKE {schema}.{table})")).await;
     }
-    for statement in
-        sqlite.texts("SELECT sql FROM sqlite_schema WHERE type = 'index' AND sql IS NOT NULL").await
-    {
+    for statement in texts(&sqlite, &format!("SELECT sql {of_sqlite}")).await {
         bare.execute(&statement).await;
     }
     let indexes = "SELECT replace(indexdef, current_schema() || '.', '') FROM pg_indexes
         WHERE schemaname = current_schema() AND tablename != '_sqlx_migrations'
         AND indexname NOT IN (SELECT conname FROM pg_constraint WHERE connamespace = current_schema()::regnamespace)";
-    assert_eq!(sorted(&bare, indexes).await, sorted(&postgres, indexes).await);
+    assert_same((&bare, indexes), (&postgres, indexes)).await;
 }

@@ -1,10 +1,11 @@
 //! What the tests share: a gateway with real sockets and a real file, beside the simulated partners.
 
+mod database;
 mod http;
 mod partners;
 mod people;
-pub(crate) mod postgres;
 
+pub(crate) use database::Database;
 pub(crate) use http::{Answer, Client};
 pub(crate) use partners::{GUANGDONG_SECRET, SMART_LEAGUE_SECRET, guangdong, guangdong_body, smart_league};
 pub(crate) use people::{Person, SIDES, Side, document, organizations, person};
@@ -66,6 +67,7 @@ pub(crate) struct Setup {
     faults: Faults,
     config: String,
     credentials: Credentials,
+    postgres: bool,
 }
 
 impl Setup {
@@ -83,7 +85,13 @@ impl Setup {
             faults: Faults::default(),
             config: String::new(),
             credentials: Credentials::default(),
+            postgres: false,
         }
+    }
+
+    /// On PostgreSQL, in a schema of the test's own.
+    pub(crate) fn on_postgres(self) -> Self {
+        Self { postgres: true, ..self }
     }
 
     pub(crate) fn rules(mut self, rules: Vec<Rule>) -> Self {
@@ -126,7 +134,12 @@ impl Setup {
         };
         let sandbox = Sandbox::start(config).await.expect("the sandbox starts");
         let folder = tempfile::tempdir().expect("a folder");
-        let test = TestApp::open(sandbox, folder, self.clock, self.daemon, &self.config).await;
+        let database = if self.postgres {
+            Database::postgres().await
+        } else {
+            Database::sqlite(&folder.path().join("gateway.db"))
+        };
+        let test = TestApp::open(sandbox, (folder, database), self.clock, self.daemon, &self.config).await;
         test.mend_callbacks();
         test
     }
@@ -138,6 +151,7 @@ pub(crate) struct TestApp {
     /// Nothing after [`TestApp::stop`] has taken it.
     pub(crate) sandbox: Sandbox,
     pub(crate) client: Client,
+    pub(crate) database: Database,
     serving: Serving,
     folder: TempDir,
     deaf: AtomicBool,
@@ -150,9 +164,15 @@ enum Serving {
 }
 
 impl TestApp {
-    async fn open(sandbox: Sandbox, folder: TempDir, clock: Clock, daemon: bool, more: &str) -> Self {
+    async fn open(
+        sandbox: Sandbox,
+        (folder, database): (TempDir, Database),
+        clock: Clock,
+        daemon: bool,
+        more: &str,
+    ) -> Self {
         let files = CONFIG_FILES.map(|name| folder.path().join(name));
-        for (path, text) in files.iter().zip([&base_config(&sandbox, &folder), more]) {
+        for (path, text) in files.iter().zip([&base_config(&sandbox, &database), more]) {
             std::fs::write(path, text).expect("a file of the configuration");
         }
         let settings = settings::load(&files, &REGISTRATIONS).expect("the configuration is right");
@@ -181,7 +201,16 @@ impl TestApp {
         let token =
             create_token(&app.store, &name, &roles, app.clock.now()).await.expect("the store answers");
         let client = Client::new(url, token.expect("a fresh name").as_str());
-        Self { app, sandbox, client, serving, folder, deaf: AtomicBool::new(false), finished: false }
+        Self {
+            app,
+            sandbox,
+            client,
+            database,
+            serving,
+            folder,
+            deaf: AtomicBool::new(false),
+            finished: false,
+        }
     }
 
     /// A token with other roles.
@@ -333,23 +362,19 @@ impl TestApp {
         CONFIG_FILES.map(|name| self.folder.path().join(name))
     }
 
-    pub(crate) fn database(&self) -> PathBuf {
+    /// SQLite's file.
+    pub(crate) fn file(&self) -> PathBuf {
         self.folder.path().join("gateway.db")
     }
 
-    /// Another program's connection to the file, as upstream has one.
+    /// Another program's connection to SQLite's file, as upstream has one.
     pub(crate) async fn connection(&self) -> SqliteConnection {
-        let url = format!("sqlite://{}", self.database().display());
-        SqliteConnection::connect(&url).await.expect("the file opens")
+        SqliteConnection::connect(&self.database.url).await.expect("the file opens")
     }
 
     /// How many rows a table has; `what` may go on with a WHERE.
     pub(crate) async fn count(&self, what: &'static str) -> i64 {
-        let mut connection = self.connection().await;
-        let query = sqlx::AssertSqlSafe(format!("SELECT COUNT(*) FROM {what}"));
-        let count = sqlx::query_scalar(query).fetch_one(&mut connection).await.expect("rows are counted");
-        connection.close().await.expect("it closes");
-        count
+        self.database.number(&format!("SELECT COUNT(*) FROM {what}")).await
     }
 
     /// The line of a transfer in the partners' report.
@@ -362,9 +387,9 @@ impl TestApp {
         let daemon = matches!(self.serving, Serving::Daemon(_));
         assert_eq!(self.stop().await, Ended::Clean);
         self.finished = true;
-        let (folder, clock) = (self.folder_taken(), self.app.clock.clone());
+        let (place, clock) = ((self.folder_taken(), self.database.clone()), self.app.clock.clone());
         let sandbox = self.sandbox_taken().await;
-        let test = Self::open(sandbox, folder, clock, daemon, more).await;
+        let test = Self::open(sandbox, place, clock, daemon, more).await;
         if self.deaf.load(Ordering::Relaxed) {
             test.cut_callbacks();
         } else {
@@ -424,7 +449,7 @@ impl Drop for TestApp {
     }
 }
 
-fn base_config(sandbox: &Sandbox, folder: &TempDir) -> String {
+fn base_config(sandbox: &Sandbox, database: &Database) -> String {
     let urls = sandbox.urls();
     let system = |name: &str, url: &str, more: &str| {
         format!(
@@ -433,7 +458,7 @@ fn base_config(sandbox: &Sandbox, folder: &TempDir) -> String {
     };
     [
         "[http]\nlisten = \"127.0.0.1:0\"\npublic_url = \"http://gateway.test\"\n".to_owned(),
-        format!("[database]\nurl = \"sqlite://{}/gateway.db\"\n", folder.path().display()),
+        format!("[database]\nurl = \"{}\"\n", database.url),
         system("smart_league", &urls.smart_league, "secrets = [\"sandbox-smart-league-secret\"]"),
         system("guangdong", &urls.guangdong, "secrets = [\"sandbox-guangdong-secret\"]"),
         system("fujian", &urls.fujian, "passwords = [\"sandbox-fujian-password\"]\nfeed_interval = \"10ms\""),

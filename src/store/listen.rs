@@ -1,0 +1,60 @@
+//! Wake-ups from other processes, where the database carries them. They make things faster, nothing more: whoever waits
+//! for a bell looks every now and then anyway.
+
+use super::dialect::{CHANNEL_POSTGRES, INTAKE_WORD};
+use super::tx::Store;
+use crate::clock::Clock;
+use crate::notify::Bell;
+use jiff::SignedDuration;
+use sqlx::postgres::{PgListener, PgPool};
+
+/// Between two attempts to listen again.
+const PAUSE: SignedDuration = SignedDuration::from_secs(1);
+
+/// What rings when another process announces something.
+#[derive(Clone, Debug, Default)]
+pub struct Bells {
+    /// Upstream put rows into its table.
+    pub intake: Bell,
+    /// Something else in the outbox changed.
+    pub outbox: Bell,
+}
+
+impl Bells {
+    fn ring(&self, word: &str) {
+        if word == INTAKE_WORD { self.intake.ring() } else { self.outbox.ring() }
+    }
+}
+
+impl Store {
+    /// Rings for what other processes announce, for as long as the store is open; on SQLite nobody announces anything, and it
+    /// ends at once. A connection that is lost is made again, and then both bells ring: something may have been missed.
+    pub async fn listen(&self, bells: Bells, clock: Clock) {
+        let Some(pool) = self.postgres() else { return };
+        loop {
+            match relay(pool, &bells).await {
+                Ok(()) => tracing::warn!(
+                    "the database's wake-ups are cut off: polling goes on, listening again soon"
+                ),
+                Err(sqlx::Error::PoolClosed) => return,
+                Err(error) => {
+                    tracing::warn!(%error, "the database's wake-ups can't be heard: polling goes on, listening again soon");
+                }
+            }
+            clock.sleep(PAUSE).await;
+        }
+    }
+}
+
+/// Until the connection is lost.
+async fn relay(pool: &PgPool, bells: &Bells) -> Result<(), sqlx::Error> {
+    let mut listener = PgListener::connect_with(pool).await?;
+    listener.eager_reconnect(false);
+    listener.listen(CHANNEL_POSTGRES).await?;
+    bells.intake.ring();
+    bells.outbox.ring();
+    while let Some(heard) = listener.try_recv().await? {
+        bells.ring(heard.payload());
+    }
+    Ok(())
+}

@@ -1,0 +1,84 @@
+//! The tests' databases, as somebody else than the gateway sees them: upstream, an operator, a vandal.
+
+use sqlx::{Connection as _, Decode, PgConnection, Postgres, Sqlite, SqliteConnection, Type};
+use std::path::Path;
+
+/// Where a database is. Cheap to clone; the file or the server stays with whoever made it.
+#[derive(Clone)]
+pub(crate) struct Database {
+    pub(crate) url: String,
+    kind: Kind,
+}
+
+#[derive(Clone, Copy)]
+enum Kind {
+    Sqlite,
+    Postgres,
+}
+
+impl Database {
+    /// A SQLite file.
+    pub(crate) fn sqlite(path: &Path) -> Self {
+        Self { url: format!("sqlite://{}", path.display()), kind: Kind::Sqlite }
+    }
+
+    /// An empty schema of the caller's own on the tests' server. It goes with the server.
+    pub(crate) async fn postgres() -> Self {
+        let server = std::env::var("LEAGUE_TEST_POSTGRES").expect(
+            "LEAGUE_TEST_POSTGRES names no PostgreSQL server: run scripts/test, or: eval \"$(scripts/postgres start)\"",
+        );
+        let name = format!("test_{:016x}", getrandom::u64().expect("random"));
+        let whole = Self { url: server, kind: Kind::Postgres };
+        whole.execute(&format!("CREATE SCHEMA {name}")).await;
+        Self {
+            url: format!("{}?options=-c%20search_path%3D{name}&application_name={name}", whole.url),
+            ..whole
+        }
+    }
+
+    /// What the server calls the connections to this schema, and the schema.
+    pub(crate) fn name(&self) -> &str {
+        self.url.rsplit('=').next().unwrap_or_default()
+    }
+
+    /// A statement, or some.
+    pub(crate) async fn execute(&self, sql: &str) {
+        let sql = sqlx::raw_sql(sqlx::AssertSqlSafe(sql));
+        let done = match self.kind {
+            Kind::Sqlite => {
+                let mut connection = SqliteConnection::connect(&self.url).await.expect("it opens");
+                sql.execute(&mut connection).await.map(|done| done.rows_affected())
+            }
+            Kind::Postgres => {
+                let mut connection = PgConnection::connect(&self.url).await.expect("it opens");
+                sql.execute(&mut connection).await.map(|done| done.rows_affected())
+            }
+        };
+        done.expect("the statement is sound");
+    }
+
+    /// A number.
+    pub(crate) async fn number(&self, sql: &str) -> i64 {
+        self.column(sql).await.remove(0)
+    }
+
+    /// The first column of what a query finds.
+    pub(crate) async fn column<T>(&self, sql: &str) -> Vec<T>
+    where
+        T: Send + Unpin + Type<Sqlite> + Type<Postgres>,
+        T: for<'r> Decode<'r, Sqlite> + for<'r> Decode<'r, Postgres>,
+    {
+        let sql = sqlx::AssertSqlSafe(sql.to_owned());
+        let found = match self.kind {
+            Kind::Sqlite => {
+                let mut connection = SqliteConnection::connect(&self.url).await.expect("it opens");
+                sqlx::query_scalar(sql).fetch_all(&mut connection).await
+            }
+            Kind::Postgres => {
+                let mut connection = PgConnection::connect(&self.url).await.expect("it opens");
+                sqlx::query_scalar(sql).fetch_all(&mut connection).await
+            }
+        };
+        found.expect("the query is sound")
+    }
+}
