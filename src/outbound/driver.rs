@@ -76,21 +76,21 @@ impl Driver {
         }
     }
 
-    /// Claims what is due now, once, and finishes it; returns how many there were. For tests and for draining.
+    /// Claims what is due now, once, and finishes it; returns how many there were, a probe included. For tests and for draining.
     ///
     /// # Errors
     /// [`StoreError`] of a turn.
     pub async fn run_once(&self) -> Result<usize, StoreError> {
         let mut desk = Desk::default();
         let (due, _) = self.delivery.look(&self.partner).await?;
-        let claimed = self.turn(&mut desk, if due { self.partner.policy.concurrency } else { 0 }).await?;
+        let begun = self.turn(&mut desk, if due { self.partner.policy.concurrency } else { 0 }).await?;
         while let Some(ended) = desk.away.join_next_with_id().await {
             desk.take(ended, self.delivery.clock.now());
             if desk.away.is_empty() {
                 self.turn(&mut desk, 0).await?;
             }
         }
-        Ok(claimed)
+        Ok(begun)
     }
 
     /// Makes a turn, if there is something to do in one. Returns whether there may be more at once.
@@ -114,8 +114,8 @@ impl Driver {
                 return Ok(false);
             }
         }
-        let claimed = self.turn(desk, free).await?;
-        Ok(free > 0 && u32::try_from(claimed).is_ok_and(|claimed| claimed == free))
+        let begun = self.turn(desk, free).await?;
+        Ok(free > 0 && u32::try_from(begun).is_ok_and(|begun| begun == free))
     }
 
     async fn turn(&self, desk: &mut Desk, free: u32) -> Result<usize, StoreError> {
@@ -134,12 +134,12 @@ impl Driver {
         desk.checked.clear();
         desk.probed = None;
         desk.waiting_since = None;
-        let claimed = turned.claimed;
+        let begun = turned.claimed + usize::from(turned.probe);
         self.begin(desk, turned);
-        if settled || claimed > 0 {
+        if settled || begun > 0 {
             self.delivery.bell.ring();
         }
-        Ok(claimed)
+        Ok(begun)
     }
 
     /// Sends off what a turn put on record.

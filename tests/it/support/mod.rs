@@ -453,7 +453,7 @@ fn base_config(sandbox: &Sandbox, database: &Database) -> String {
     let urls = sandbox.urls();
     let system = |name: &str, url: &str, more: &str| {
         format!(
-            "[systems.{name}]\nbase_url = \"{url}\"\ntimeout = \"5s\"\nbackoff_initial = \"10ms\"\nbackoff_max = \"40ms\"\n{more}\n"
+            "[systems.{name}]\nbase_url = \"{url}\"\ntimeout = \"5s\"\nrate_per_second = 100000\nbackoff_initial = \"10ms\"\nbackoff_max = \"40ms\"\n{more}\n"
         )
     };
     [
