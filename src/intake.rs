@@ -197,6 +197,7 @@ impl Intake {
             attempts: 0,
             tries: 0,
             due_at: Some(now),
+            deadline_at: None,
             held: None,
             withdrawal: None,
             last_error: None,

@@ -1,7 +1,7 @@
 //! What an outcome means for the transfer. Pure but for the schedule's jitter: one table, read from top to bottom.
 
 use crate::partner::{Outcome, Policy};
-use crate::transfer::{Entry, Event, Facts, LastError, State};
+use crate::transfer::{Entry, Event, Facts, Following, LastError, State, advance, spoken};
 use jiff::Timestamp;
 use league_contract::{
     Answer, Operation, PartnerStatus, ProblemCode, Refusal, Remark, Reply, Transfer, Words,
@@ -29,6 +29,8 @@ pub struct Situation<'a> {
     pub transfer: &'a Transfer,
     /// How the system is treated.
     pub policy: Policy,
+    /// When it was asked.
+    pub asked_at: Timestamp,
     /// When the outcome was known.
     pub now: Timestamp,
 }
@@ -83,6 +85,9 @@ fn answered(situation: Situation<'_>, answer: &Answer) -> Consequence {
                 account_created_at: record.account_created_at,
                 ..Facts::default()
             };
+            if let Some(error) = lapsed(situation, record.status, &facts) {
+                return of(Some(Event::Lapsed), Facts { error: Some(error), ..facts });
+            }
             let reported = Some((record.status, record.reason.clone()));
             Consequence { reported, ..of(Some(Event::Reported(record.status)), facts) }
         }
@@ -126,6 +131,46 @@ fn answered(situation: Situation<'_>, answer: &Answer) -> Consequence {
             )
         }
     }
+}
+
+/// Asked at the deadline or after it, and the partner still says that it is open: nobody reviewed it, or nobody checked
+/// in, in time. An extension that the answer itself names counts.
+fn lapsed(situation: Situation<'_>, status: PartnerStatus, facts: &Facts) -> Option<LastError> {
+    let Situation { operation, entry, policy, asked_at, now, .. } = situation;
+    if operation != Operation::Query || !matches!(entry.state, State::Submitted | State::AwaitingCheckIn) {
+        return None;
+    }
+    let heard = advance(policy.following, entry, Some(Event::Reported(status)), facts.clone(), now).entry;
+    passed(&heard, asked_at).map(|deadline| lapse(heard.state, deadline, now))
+}
+
+/// What becomes of a transfer that the partner has and can't be asked for: its clock alone lapses it.
+pub(super) fn unasked(following: Following, entry: &Entry, now: Timestamp) -> (Option<Event>, Facts) {
+    match passed(entry, now) {
+        Some(deadline) => {
+            let error = Some(lapse(entry.state, deadline, now));
+            (Some(Event::Lapsed), Facts { error, ..Facts::default() })
+        }
+        None => {
+            let pace = now.saturating_add(following.reconcile_after).unwrap_or(Timestamp::MAX);
+            let due_at = Some(entry.deadline_at.map_or(pace, |deadline| deadline.min(pace)));
+            (None, Facts { due_at, ..Facts::default() })
+        }
+    }
+}
+
+fn passed(entry: &Entry, at: Timestamp) -> Option<Timestamp> {
+    entry.deadline_at.filter(|deadline| *deadline <= at)
+}
+
+fn lapse(state: State, deadline: Timestamp, at: Timestamp) -> LastError {
+    let by = spoken(deadline);
+    let (zh, en) = if state == State::AwaitingCheckIn {
+        (format!("已逾期：截至 {by} 未报到"), format!("lapsed: nobody checked in by {by}, Beijing time"))
+    } else {
+        (format!("已逾期：截至 {by} 无人审核"), format!("lapsed: nobody reviewed it by {by}, Beijing time"))
+    };
+    LastError { code: "overdue".to_owned(), zh, en, at, suggestions: vec![] }
 }
 
 fn refused(situation: Situation<'_>, why: Refusal, remark: &Remark) -> Consequence {
@@ -228,7 +273,7 @@ fn trouble(situation: Situation<'_>, code: &str, zh: &str, text: &str) -> LastEr
 mod tests {
     use super::*;
     use crate::retry::Schedule;
-    use crate::transfer::{Following, Verdict, transition};
+    use crate::transfer::{Verdict, transition};
     use jiff::SignedDuration;
     use league_contract::{Blockage, Completion, Receipt, document};
     use std::time::Duration;
@@ -249,6 +294,7 @@ mod tests {
             following: Following {
                 completion: Completion::Approval,
                 reconcile_after: SignedDuration::from_hours(6),
+                lapse_after: SignedDuration::from_hours(240),
             },
             schedule: Schedule { initial: Duration::from_secs(1), max: Duration::from_secs(600) },
             max_attempts: 3,
@@ -266,6 +312,7 @@ mod tests {
             entry: &entry,
             transfer: &transfer,
             policy: policy(),
+            asked_at: crate::transfer::tests::at(0),
             now: crate::transfer::tests::at(0),
         };
         consequence(situation, outcome)
@@ -350,6 +397,117 @@ mod tests {
             transition(Completion::Approval, State::Submitted, had_it.event.expect("event")),
             Verdict::Conflict
         );
+    }
+
+    /// What a query brings that was asked at one second and answered at another, of a transfer whose deadline is at 100.
+    fn asked(
+        state: State,
+        status: PartnerStatus,
+        check_in_by: Option<i64>,
+        seconds: (i64, i64),
+    ) -> Consequence {
+        use crate::transfer::tests::{at, entry};
+        let mut entry = entry(state);
+        entry.deadline_at = Some(at(100));
+        entry.milestones.submitted_at = Some(at(97));
+        entry.milestones.check_in_by = (state == State::AwaitingCheckIn).then(|| at(100));
+        let transfer = transfer();
+        let mut policy = policy();
+        policy.following.lapse_after = SignedDuration::from_secs(3);
+        if state == State::AwaitingCheckIn {
+            policy.following.completion = Completion::CheckIn;
+        }
+        let (asked_at, now) = (at(seconds.0), at(seconds.1));
+        let situation = Situation {
+            operation: Operation::Query,
+            entry: &entry,
+            transfer: &transfer,
+            policy,
+            asked_at,
+            now,
+        };
+        let record = league_contract::Record {
+            request_id: entry.request_id.clone(),
+            receipt_no: "T1".into(),
+            status,
+            reason: None,
+            check_in_by: check_in_by.map(at),
+            account_created_at: None,
+            updated_at: at(97),
+        };
+        consequence(situation, &Outcome::Reply(Reply::Answered(Answer::Record(record))))
+    }
+
+    #[test]
+    fn what_is_still_open_at_its_deadline_lapses() {
+        use PartnerStatus::{Approved, AwaitingCheckIn, CheckedIn, Overdue, Pending, Rejected};
+        use State::{AwaitingCheckIn as Waiting, Submitted, Unconfirmed};
+        let reported = Event::Reported;
+        for (state, status, check_in_by, seconds, event) in [
+            (Submitted, Pending, None, (100, 101), Event::Lapsed),
+            (Submitted, Pending, None, (500, 500), Event::Lapsed),
+            (Submitted, Pending, None, (98, 99), reported(Pending)),
+            // The answer may be older than the deadline: it is asked once more.
+            (Submitted, Pending, None, (99, 101), reported(Pending)),
+            (Submitted, Approved, None, (500, 500), reported(Approved)),
+            (Submitted, Rejected, None, (500, 500), reported(Rejected)),
+            (Submitted, Overdue, None, (500, 500), reported(Overdue)),
+            (Waiting, AwaitingCheckIn, None, (100, 100), Event::Lapsed),
+            (Waiting, AwaitingCheckIn, Some(900), (100, 100), reported(AwaitingCheckIn)),
+            (Waiting, CheckedIn, None, (500, 500), reported(CheckedIn)),
+            // Nobody knew that the partner had it: only now its time begins.
+            (Unconfirmed, Pending, None, (500, 500), reported(Pending)),
+        ] {
+            let meant = asked(state, status, check_in_by, seconds);
+            assert_eq!(meant.event, Some(event), "{state} {status:?} {seconds:?}");
+            let error = meant.facts.error.map(|error| error.code);
+            assert_eq!(error.as_deref(), (event == Event::Lapsed).then_some("overdue"));
+        }
+        assert!(
+            asked(Waiting, AwaitingCheckIn, None, (100, 100))
+                .facts
+                .error
+                .expect("words")
+                .zh
+                .contains("未报到")
+        );
+    }
+
+    #[test]
+    fn without_the_partners_word_nothing_lapses() {
+        use crate::transfer::tests::{at, entry};
+        let mut entry = entry(State::Submitted);
+        entry.deadline_at = Some(at(100));
+        let transfer = transfer();
+        let silent = [
+            Outcome::NotSent("refused".into()),
+            Outcome::NoAnswer("timed out".into()),
+            Outcome::Reply(Reply::Unclear { remark: remark() }),
+            Outcome::Reply(Reply::TryLater { not_before: None, maintenance: true, remark: remark() }),
+            Outcome::Reply(Reply::Blocked { why: Blockage::Authentication, remark: remark() }),
+        ];
+        for outcome in silent {
+            let (operation, entry, transfer, policy) = (Operation::Query, &entry, &transfer, policy());
+            let situation = Situation { operation, entry, transfer, policy, asked_at: at(500), now: at(500) };
+            let meant = consequence(situation, &outcome);
+            assert_eq!(meant.event, None, "{outcome:?}");
+            assert!(meant.facts.due_at.is_some_and(|due| due > at(500)), "it is asked again: {outcome:?}");
+        }
+    }
+
+    #[test]
+    fn where_nobody_can_be_asked_the_clock_alone_decides() {
+        use crate::transfer::tests::{at, entry};
+        let mut entry = entry(State::Submitted);
+        entry.deadline_at = Some(at(100));
+        let following = policy().following;
+        let (event, facts) = unasked(following, &entry, at(99));
+        assert_eq!((event, facts.due_at), (None, Some(at(100))));
+        let (event, facts) = unasked(following, &entry, at(100));
+        assert_eq!(event, Some(Event::Lapsed));
+        assert_eq!(advance(following, &entry, event, facts, at(100)).entry.state, State::Overdue);
+        entry.deadline_at = None;
+        assert_eq!(unasked(following, &entry, at(0)).1.due_at, Some(at(6 * 3600)));
     }
 
     #[test]

@@ -1,5 +1,6 @@
 //! What a claimed transfer's state asks for next. Decided from what is known; nothing is done here.
 
+use super::settle::unasked;
 use crate::partner::Partner;
 use crate::seal::SealError;
 use crate::transfer::{Entry, Event, Facts, LastError, State};
@@ -46,6 +47,10 @@ pub(super) fn step(partner: &Partner, entry: &Entry, transfer: &Transfer, now: T
         State::Submitted | State::AwaitingCheckIn if entry.withdrawal.is_some() => {
             let reason = entry.withdrawal.as_ref().map(|wish| wish.reason.clone()).unwrap_or_default();
             Step::Call(Call::Withdraw { request_id, reason })
+        }
+        State::Submitted | State::AwaitingCheckIn if !capabilities.query => {
+            let (event, facts) = unasked(partner.policy.following, entry, now);
+            Step::End(End { event, facts })
         }
         State::Unconfirmed | State::Submitted | State::AwaitingCheckIn => {
             Step::Call(Call::Query { request_id })

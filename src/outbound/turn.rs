@@ -10,7 +10,7 @@ use crate::organization::check::Finding;
 use crate::partner::{Outcome, Partner, Prepared};
 use crate::store::{Claimant, LeaseChange, Named, NewAttempt, Save, StoreError, Stored, SystemRow, Tx, Work};
 use crate::suspension::suspend;
-use crate::transfer::{Cause, Entry, Verdict, advance};
+use crate::transfer::{Cause, Entry, Event, Verdict, advance};
 use jiff::Timestamp;
 use league_contract::{Call, Operation};
 use std::collections::HashMap;
@@ -100,7 +100,14 @@ impl Turn {
         let transfer = &finished.hand.transfer;
         let now = exchange.finished_at;
         let policy = self.partner.policy;
-        let situation = Situation { operation: exchange.operation, entry: current, transfer, policy, now };
+        let situation = Situation {
+            operation: exchange.operation,
+            entry: current,
+            transfer,
+            policy,
+            asked_at: exchange.started_at,
+            now,
+        };
         let Consequence { event, mut facts, reported } = consequence(situation, &exchange.outcome);
         if let Some((status, words)) = reported {
             let words = words.map(|words| transfer.redact(words.as_received()));
@@ -109,7 +116,11 @@ impl Turn {
         if let Some(error) = &mut facts.error {
             error.suggestions.clone_from(&finished.suggestions);
         }
-        let cause = if exchange.operation == Operation::Submit { Cause::Delivery } else { Cause::Query };
+        let cause = match (event, exchange.operation) {
+            (Some(Event::Lapsed), _) => Cause::Clock,
+            (_, Operation::Submit) => Cause::Delivery,
+            (_, _) => Cause::Query,
+        };
         let mut step = advance(policy.following, current, event, facts, now);
         if matches!(exchange.outcome, Outcome::NotSent(_)) && !tx.may_have_arrived(current.id).await? {
             // No partner has seen this content yet: the organization is checked again next time.
@@ -295,7 +306,8 @@ impl Turn {
 
     fn end(&self, entry: &Entry, end: End, now: Timestamp) -> Save {
         let step = advance(self.partner.policy.following, entry, end.event, end.facts, now);
-        Save { step, lease: LeaseChange::Release, cause: Cause::Delivery, at: now }
+        let cause = if end.event == Some(Event::Lapsed) { Cause::Clock } else { Cause::Delivery };
+        Save { step, lease: LeaseChange::Release, cause, at: now }
     }
 
     /// The transfers as they are now, of those whose lease is still ours; from here to the commit it stays so.

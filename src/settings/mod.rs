@@ -314,11 +314,15 @@ fn policy(reader: &mut Reader, key: &impl Fn(&str) -> String) -> Option<Policy> 
         reader.report(&key("backoff_max"), "must not be shorter than backoff_initial");
     }
     let reconcile_after = reader.duration(&key("reconcile_after"));
-    reader.duration(&key("lapse_after"));
+    let lapse_after = reader.duration(&key("lapse_after"));
     let feed_interval =
         reader.optional(&key("feed_interval")).is_some().then(|| reader.duration(&key("feed_interval")));
     let span = |duration: Duration| SignedDuration::try_from(duration).ok();
-    let following = Following { completion: Completion::Approval, reconcile_after: span(reconcile_after?)? };
+    let following = Following {
+        completion: Completion::Approval,
+        reconcile_after: span(reconcile_after?)?,
+        lapse_after: span(lapse_after?)?,
+    };
     Some(Policy {
         following,
         schedule: Schedule { initial: initial?, max: max? },

@@ -106,11 +106,11 @@ pub struct Named {
 
 static SAVE: Batch = Batch::new(
     "WITH v (id, state, sent_name, organization_id, receipt_no, attempts, tries, due_at, held, withdrawal, last_error, \
-     milestones, updated_at, keep_lease, lease_token, lease_until, leased_by) AS (VALUES ",
-    17,
+     milestones, updated_at, deadline_at, keep_lease, lease_token, lease_until, leased_by) AS (VALUES ",
+    18,
     ") UPDATE transfers SET state = v.state, sent_name = v.sent_name, organization_id = v.organization_id, \
      receipt_no = v.receipt_no, attempts = v.attempts, tries = v.tries, due_at = v.due_at, held = v.held, \
-     withdrawal = v.withdrawal, last_error = v.last_error, milestones = v.milestones, updated_at = v.updated_at, \
+     withdrawal = v.withdrawal, last_error = v.last_error, milestones = v.milestones, updated_at = v.updated_at, deadline_at = v.deadline_at, \
      lease_token = CASE WHEN v.keep_lease THEN transfers.lease_token ELSE v.lease_token END, \
      lease_until = CASE WHEN v.keep_lease THEN transfers.lease_until ELSE v.lease_until END, \
      leased_by = CASE WHEN v.keep_lease THEN transfers.leased_by ELSE v.leased_by END \
@@ -154,6 +154,7 @@ where
         .bind(entry.last_error.as_ref().map(json))
         .bind(json(&entry.milestones))
         .bind(entry.updated_at.as_millisecond())
+        .bind(entry.deadline_at.map(Timestamp::as_millisecond))
         .bind(save.lease == LeaseChange::Keep)
         .bind(token)
         .bind(until)
@@ -213,8 +214,8 @@ impl Tx {
         let id: i64 = on!(self, "taking in a transfer", db => sqlx::query_scalar(
             "INSERT INTO transfers (request_id, system, state, province_code, destination_name, attempts, tries, \
              due_at, milestones, warnings, source_id, source_name, reason, initiator, masked_name, masked_id_number, \
-             masked_phone, person, created_digest, document_digest, document_sealed, created_at, updated_at) \
-             VALUES ($1, $2, $3, $4, $5, 0, 0, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17, $17, $18, $19, $19) \
+             masked_phone, person, created_digest, document_digest, document_sealed, created_at, updated_at, deadline_at) \
+             VALUES ($1, $2, $3, $4, $5, 0, 0, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17, $17, $18, $19, $19, $20) \
              RETURNING id")
             .bind(entry.request_id.as_str())
             .bind(entry.system.as_str())
@@ -235,6 +236,7 @@ impl Tx {
             .bind(&new.person.digest)
             .bind(&new.person.sealed)
             .bind(entry.created_at.as_millisecond())
+            .bind(entry.deadline_at.map(Timestamp::as_millisecond))
             .fetch_one(db))?;
         self.append_lines(id, &entry.request_id, lines, cause, entry.created_at);
         Ok(id)

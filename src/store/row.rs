@@ -10,7 +10,7 @@ use serde::de::DeserializeOwned;
 macro_rules! transfer_columns {
     () => {
         "id, request_id, system, state, province_code, destination_name, sent_name, organization_id, receipt_no, \
-         attempts, tries, due_at, lease_token, held, withdrawal, last_error, milestones, warnings, source_id, \
+         attempts, tries, due_at, deadline_at, lease_token, held, withdrawal, last_error, milestones, warnings, source_id, \
          source_name, reason, masked_name, masked_id_number, masked_phone, created_digest, document_digest, \
          document_sealed, created_at, updated_at"
     };
@@ -31,6 +31,7 @@ pub(super) struct TransferRow {
     attempts: i64,
     tries: i64,
     due_at: Option<i64>,
+    deadline_at: Option<i64>,
     lease_token: Option<i64>,
     held: Option<String>,
     withdrawal: Option<String>,
@@ -169,6 +170,7 @@ impl TryFrom<TransferRow> for Stored {
                 attempts: cell("attempts").count(row.attempts)?,
                 tries: cell("tries").count(row.tries)?,
                 due_at: row.due_at.map(|at| cell("due_at").time(at)).transpose()?,
+                deadline_at: row.deadline_at.map(|at| cell("deadline_at").time(at)).transpose()?,
                 held,
                 withdrawal,
                 last_error,

@@ -1,5 +1,6 @@
 //! An outbox entry, and how an occurrence moves it: the first of the two functions that every path ends in.
 
+use super::deadline::{deadline, no_later_than};
 use super::{Event, State, Verdict, transition};
 use jiff::{SignedDuration, Timestamp};
 use league_contract::{Completion, Organization, PartnerStatus, ProvinceCode, RequestId, System};
@@ -32,6 +33,8 @@ pub struct Entry {
     pub tries: u32,
     /// When the gateway looks at it next: to send, to query, to withdraw. Nothing is due in a final state.
     pub due_at: Option<Timestamp>,
+    /// Until when the partner waits for a review or for the member's check-in; nothing where nobody waits.
+    pub deadline_at: Option<Timestamp>,
     /// An operator's stop.
     pub held: Option<Held>,
     /// Upstream wants it back, and the partner must be asked.
@@ -202,6 +205,8 @@ pub struct Following {
     pub completion: Completion,
     /// An open transfer that heard nothing for so long is queried.
     pub reconcile_after: SignedDuration,
+    /// A partner lets a request lapse that nobody reviewed for so long: natural days, where it is whole days.
+    pub lapse_after: SignedDuration,
 }
 
 /// Moves an entry by what happened at `at`. `event` is `None` for a fact that is beside the state.
@@ -248,14 +253,16 @@ pub fn advance(
             "对方系统已受理，不能撤回；以其当前状态为准 (too late to withdraw: the current status stands)";
         lines.push(Line::Note { code: "withdrawal_refused", text: text.to_owned() });
     }
+    entry.deadline_at = deadline(following, &entry);
+    let in_time = |due| no_later_than(due, entry.deadline_at, at);
     entry.due_at = match entry.state {
         State::Queued | State::Unconfirmed => facts.due_at.or(if heard { Some(at) } else { entry.due_at }),
         State::Submitted | State::AwaitingCheckIn if facts.due_at.is_some() => facts.due_at,
         State::Submitted | State::AwaitingCheckIn if entry.withdrawal.is_some() => Some(at),
         State::Submitted | State::AwaitingCheckIn if heard => {
-            Some(at.saturating_add(following.reconcile_after).unwrap_or(Timestamp::MAX))
+            Some(in_time(at.saturating_add(following.reconcile_after).unwrap_or(Timestamp::MAX)))
         }
-        State::Submitted | State::AwaitingCheckIn => entry.due_at,
+        State::Submitted | State::AwaitingCheckIn => entry.due_at.map(in_time),
         State::Sending
         | State::Completed
         | State::Rejected
@@ -324,7 +331,8 @@ fn record(entry: &mut Entry, event: Option<Event>, facts: &Facts, at: Timestamp,
             | Event::DataRefused
             | Event::GivenUp
             | Event::WithdrawnHere
-            | Event::Closed,
+            | Event::Closed
+            | Event::Lapsed,
         )
         | None => {}
     }
@@ -413,6 +421,7 @@ pub(crate) mod tests {
             attempts: 0,
             tries: 0,
             due_at: None,
+            deadline_at: None,
             held: None,
             withdrawal: None,
             last_error: None,
@@ -423,8 +432,12 @@ pub(crate) mod tests {
         }
     }
 
-    fn following(completion: Completion) -> Following {
-        Following { completion, reconcile_after: SignedDuration::from_hours(6) }
+    pub(crate) fn following(completion: Completion) -> Following {
+        Following {
+            completion,
+            reconcile_after: SignedDuration::from_hours(6),
+            lapse_after: SignedDuration::from_hours(240),
+        }
     }
 
     fn national(entry: &Entry, event: Option<Event>, facts: Facts, second: i64) -> Advance {

@@ -27,6 +27,8 @@ pub enum Event {
     WithdrawnHere,
     /// An operator ends it.
     Closed,
+    /// The partner still has it open, and its deadline has passed.
+    Lapsed,
 }
 
 impl Event {
@@ -44,6 +46,7 @@ impl Event {
             Self::Retried,
             Self::WithdrawnHere,
             Self::Closed,
+            Self::Lapsed,
         ];
         own.into_iter().chain(PartnerStatus::ALL.map(Self::Reported)).collect()
     }

@@ -1,10 +1,12 @@
 //! The life of a transfer: states, what may happen, and the one table of what follows what. Pure.
 
+mod deadline;
 mod entry;
 mod event;
 mod state;
 mod transition;
 
+pub use deadline::spoken;
 pub use entry::{
     Advance, Entry, Facts, Following, Held, LastError, Line, Milestone, Milestones, Withdrawal, advance,
 };

@@ -55,6 +55,18 @@ pub const fn transition(completion: Completion, state: State, event: Event) -> V
             | State::Failed => Conflict,
         },
         Event::Closed => only(state, State::Failed, State::Withdrawn),
+        Event::Lapsed => match state {
+            State::Submitted | State::AwaitingCheckIn => To(State::Overdue),
+            State::Overdue => Verdict::Stays,
+            State::Queued
+            | State::Sending
+            | State::Unconfirmed
+            | State::Completed
+            | State::Rejected
+            | State::Returned
+            | State::Withdrawn
+            | State::Failed => Conflict,
+        },
     }
 }
 
@@ -123,7 +135,8 @@ pub fn states_table(completion: Completion) -> String {
         | Event::Amended
         | Event::Retried
         | Event::WithdrawnHere
-        | Event::Closed => format!("{event:?}"),
+        | Event::Closed
+        | Event::Lapsed => format!("{event:?}"),
     };
     let mut table = String::from("| state |");
     table.extend(events.iter().map(|event| format!(" {} |", name(event))));
@@ -225,6 +238,11 @@ mod tests {
         assert_eq!(national(State::Submitted, Event::WithdrawnHere), Verdict::Conflict);
         assert_eq!(national(State::Completed, Event::Reported(Rejected)), Verdict::Conflict);
         assert_eq!(national(State::Completed, Event::Reported(Pending)), Verdict::Stays);
+        assert_eq!(national(State::Submitted, Event::Lapsed), Verdict::To(State::Overdue));
+        assert_eq!(national(State::AwaitingCheckIn, Event::Lapsed), Verdict::To(State::Overdue));
+        assert_eq!(national(State::Unconfirmed, Event::Lapsed), Verdict::Conflict);
+        assert_eq!(national(State::Overdue, Event::Reported(Approved)), Verdict::Conflict);
+        assert_eq!(national(State::Overdue, Event::Reported(Overdue)), Verdict::Stays);
     }
 
     #[test]
@@ -233,6 +251,16 @@ mod tests {
         for completion in COMPLETIONS {
             let table = states_table(completion);
             assert!(document.contains(&table), "docs/STATES.md should contain:\n{table}");
+        }
+    }
+
+    #[test]
+    fn only_what_the_partner_has_open_can_lapse() {
+        for completion in COMPLETIONS {
+            for state in State::ALL {
+                let lapses = transition(completion, *state, Event::Lapsed) == Verdict::To(State::Overdue);
+                assert_eq!(lapses, matches!(state, State::Submitted | State::AwaitingCheckIn), "{state}");
+            }
         }
     }
 

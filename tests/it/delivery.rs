@@ -1,5 +1,6 @@
 //! The way out and back: every ending, every fault, and one effective transfer at most.
 
+mod clocks;
 mod crash;
 mod endings;
 mod faults;

@@ -13,8 +13,11 @@ use league_gateway::transfer::{
 
 pub(super) static NATIONAL: System = System::named("smart_league");
 pub(super) static GUANGDONG: System = System::named("guangdong");
-pub(super) const FOLLOWING: Following =
-    Following { completion: Completion::Approval, reconcile_after: SignedDuration::from_hours(6) };
+pub(super) const FOLLOWING: Following = Following {
+    completion: Completion::Approval,
+    reconcile_after: SignedDuration::from_hours(6),
+    lapse_after: SignedDuration::from_hours(240),
+};
 
 pub(super) fn at(second: i64) -> Timestamp {
     Timestamp::from_second(1_719_799_200 + second).expect("in range")
@@ -39,6 +42,7 @@ pub(super) fn sample(number: i64) -> NewTransfer {
         attempts: 0,
         tries: 0,
         due_at: Some(at(0)),
+        deadline_at: None,
         held: None,
         withdrawal: None,
         last_error: None,
