@@ -244,7 +244,7 @@ impl App {
         let lifecycle = Lifecycle::new(self.stop.clone());
         let drivers = TaskTracker::new();
         for partner in self.partners.values() {
-            lift_if_credentials_changed(&self.store, partner).await?;
+            lift_if_credentials_changed(&self.store, partner, self.clock.now()).await?;
             lifecycle.spawn(drivers.track_future(self.driver(partner).run(lifecycle.stop.clone())));
             if matches!(partner.adapter.capabilities().events, EventSource::Feed { .. }) {
                 lifecycle.spawn(self.feed(partner).run(leads.clone(), lifecycle.stop.clone()));

@@ -7,6 +7,7 @@
 //! them together.
 
 pub mod access;
+pub mod alarm;
 pub mod api;
 pub mod app;
 pub mod cli;

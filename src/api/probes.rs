@@ -43,8 +43,20 @@ pub(super) async fn readyz(State(state): Shared) -> Response {
 pub(super) async fn metrics(State(state): Shared) -> Response {
     match &state.metrics {
         Some(metrics) => {
+            show_alarms(&state).await;
             ([(header::CONTENT_TYPE, "text/plain; version=0.0.4")], metrics.render()).into_response()
         }
         None => StatusCode::NOT_FOUND.into_response(),
+    }
+}
+
+/// The alarms as the store has them: another daemon may have raised or cleared one. Without the store, as they were.
+async fn show_alarms(state: &super::ApiState) {
+    let shown = async {
+        let mut tx = state.store.read("metrics").await?;
+        tx.show_alarms(state.partners.keys()).await
+    };
+    if let Err(error) = shown.await {
+        tracing::warn!(%error, "the metrics tell of alarms as they were");
     }
 }

@@ -1,7 +1,9 @@
 //! `events tail`: the event feed.
 
+use super::output::Output;
 use super::{Context, Done};
 use crate::lifecycle::Signals;
+use crate::store::AlarmNews;
 use clap::{Args, Subcommand};
 use jiff::SignedDuration;
 
@@ -46,21 +48,24 @@ pub(super) async fn run(context: &Context, command: EventsCommand) -> Done {
             if out.json {
                 out.value(event)?;
             } else {
-                let what = event.milestone.as_ref().map_or_else(
-                    || {
-                        format!(
-                            "{} → {}",
-                            event.from.as_deref().unwrap_or("·"),
-                            event.to.as_deref().unwrap_or("·")
-                        )
-                    },
-                    |milestone| format!("● {milestone}"),
-                );
+                let what = event.news.as_ref().map(|news| alarm(out, news));
+                let what = what.unwrap_or_else(|| {
+                    event.milestone.as_ref().map_or_else(
+                        || {
+                            format!(
+                                "{} → {}",
+                                event.from.as_deref().unwrap_or("·"),
+                                event.to.as_deref().unwrap_or("·")
+                            )
+                        },
+                        |milestone| format!("● {milestone}"),
+                    )
+                });
                 out.line(format!(
                     "{:>8}  {}  {}  {what}  {}",
                     event.cursor,
                     out.dim(&out.time(event.at)),
-                    event.request_id,
+                    event.request_id.as_deref().unwrap_or("-"),
                     out.dim(&event.cause)
                 ));
             }
@@ -76,4 +81,11 @@ pub(super) async fn run(context: &Context, command: EventsCommand) -> Done {
             }
         }
     }
+}
+
+/// An alarm in one line: which, of whom, and what was found.
+fn alarm(out: Output, news: &AlarmNews) -> String {
+    let mark = if news.raised { out.bad("▲") } else { out.good("▼") };
+    let system = news.system.as_deref().unwrap_or("league-gateway");
+    format!("{mark} {} {system}: {}", news.alarm, out.lang.pick(&news.detail, &news.detail_en))
 }

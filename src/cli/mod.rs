@@ -2,6 +2,7 @@
 //!
 //! Exit codes: 0 done · 1 failed · 2 usage or configuration · 3 not found · 4 refused.
 
+mod alarms;
 mod config;
 mod db;
 mod demo;
@@ -92,6 +93,9 @@ enum Command {
     /// Recorded exchanges of the adapters
     #[command(subcommand)]
     Fixtures(fixtures::FixturesCommand),
+    /// What somebody must look at
+    #[command(subcommand)]
+    Alarms(alarms::AlarmsCommand),
     /// The configuration
     #[command(subcommand)]
     Config(config::ConfigCommand),
@@ -176,6 +180,7 @@ pub async fn run(cli: Cli) -> ExitCode {
         Command::Orgs(command) => orgs::run(&context, command).await,
         Command::Routes(command) => routes::run(&context, command),
         Command::Systems(command) => systems::run(&context, command).await,
+        Command::Alarms(command) => alarms::run(&context, command).await,
         Command::Fixtures(command) => fixtures::run(&context, command),
         Command::Config(command) => config::run(&context, command),
         Command::Db(command) => db::run(&context, command).await,

@@ -1,6 +1,7 @@
 //! `systems`: how each external system stands, an operator's switch, and a question to see whether it answers.
 
 use super::{Context, Done, Failure};
+use crate::alarm::AlarmKind;
 use crate::app::App;
 use crate::gate::{Change, Gate, Pause, Sign, Why, gate};
 use crate::partner::{Exchange, Partner};
@@ -187,6 +188,9 @@ async fn resume(context: &Context, app: &App, partner: &Partner) -> Done {
     row.credentials = None;
     row.health.clear();
     tx.save_system(&partner.system, &row).await?;
+    for kind in [AlarmKind::Suspended, AlarmKind::Breaker, AlarmKind::ClockSkew] {
+        tx.clear_alarm(Some(&partner.system), kind, Some("operator: systems resume"), app.clock.now()).await?;
+    }
     tx.commit().await?;
     let lang = context.out.lang;
     let reason = reason.or_else(|| why.map(|why| why.as_str().to_owned()));
@@ -224,7 +228,7 @@ async fn probe(context: &Context, app: &App, partner: &Partner) -> Done {
     let change = row.health.note_probe(sign, ended, |step| partner.policy.schedule.next(step, ended, None));
     tx.save_system(system, &row).await?;
     if let Some((why @ league_contract::Blockage::Authentication, code)) = exchange.outcome.blocked() {
-        suspend(&mut tx, partner, why, code).await?;
+        suspend(&mut tx, partner, why, code, ended).await?;
     }
     tx.commit().await?;
     report(context, partner, &exchange, change)?;

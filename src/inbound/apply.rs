@@ -1,10 +1,11 @@
 //! What a status event does to its transfer.
 
+use crate::alarm::AlarmKind;
 use crate::seal::{SealError, Sealer};
 use crate::store::{CallbackVerdict, NewCallback, StoreError, Stored, Tx};
 use crate::transfer::{Cause, Event, Facts, Following, LastError, Verdict, advance};
 use jiff::Timestamp;
-use league_contract::{EventKind, PartnerStatus, StatusEvent, System, UnreadableChange, Words};
+use league_contract::{EventKind, PartnerStatus, RequestId, StatusEvent, System, UnreadableChange, Words};
 
 /// Why an event could not be stored.
 #[derive(Debug, thiserror::Error)]
@@ -95,6 +96,11 @@ pub(super) async fn set_aside(
         raw_sealed: &sealer.seal("raw_event", &event_id, raw)?,
     })
     .await?;
+    let detail = [
+        format!("变更日志第 {sequence} 条无法读取，已原样保存并跳过"),
+        format!("change {sequence} of the feed can't be read: it is kept, and the feed goes on without it"),
+    ];
+    tx.raise_alarm(Some(system), AlarmKind::SetAside, detail, at).await?;
     count(system, CallbackVerdict::Refused);
     tracing::error!(%system, sequence, problem,
         "a change of the feed can't be read: it is kept, the feed goes on without it, somebody must look");
@@ -170,7 +176,25 @@ async fn apply(
     let step = advance(following, &stored.entry, happened, facts, at);
     // Whoever is at work on it keeps the lease unless the state moved on without them.
     tx.save(&step, false, cause, at).await?;
-    Ok(if step.verdict == Verdict::Conflict { CallbackVerdict::Conflict } else { CallbackVerdict::Applied })
+    if step.verdict != Verdict::Conflict {
+        return Ok(CallbackVerdict::Applied);
+    }
+    let entry = &stored.entry;
+    let detail = contradiction(&entry.request_id);
+    tx.raise_alarm(Some(&entry.system), AlarmKind::Conflicts, detail, at).await?;
+    Ok(CallbackVerdict::Conflict)
+}
+
+/// What an alarm says of a contradiction: the first one's transfer; the others are found in the same way.
+pub(crate) fn contradiction(request_id: &RequestId) -> [String; 2] {
+    [
+        format!(
+            "{request_id} 的状态与对方系统后来的说法矛盾，以先到者为准；请用 outbox show 查看并向对方核实"
+        ),
+        format!(
+            "{request_id}: what the partner says now contradicts what it said before, which stands; see `outbox show`, ask the partner"
+        ),
+    ]
 }
 
 /// Why a transfer ended badly, for people; `words` are the partner's, redacted.

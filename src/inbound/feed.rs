@@ -98,7 +98,7 @@ impl Feed {
             Outcome::Reply(Reply::Answered(Answer::CursorExpired)) => self.start_over(row.feed_cursor).await,
             Outcome::Reply(Reply::Blocked { why, remark }) => {
                 let mut tx = self.store.write("suspend").await?;
-                suspend(&mut tx, &self.partner, why, &remark.code).await?;
+                suspend(&mut tx, &self.partner, why, &remark.code, self.clock.now()).await?;
                 tx.commit().await?;
                 Ok(Polled::Blocked(why))
             }

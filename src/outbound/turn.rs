@@ -5,7 +5,8 @@ use super::Delivery;
 use super::exchange::{Checked, Finished, Hand, Started};
 use super::settle::{Consequence, Situation, consequence};
 use super::step::{self, End, Step, step};
-use crate::inbound::apply::ended_badly;
+use crate::alarm::AlarmKind;
+use crate::inbound::apply::{contradiction, ended_badly};
 use crate::organization::check::Finding;
 use crate::partner::{Outcome, Partner, Prepared};
 use crate::store::{Claimant, LeaseChange, Named, NewAttempt, Save, StoreError, Stored, SystemRow, Tx, Work};
@@ -89,7 +90,7 @@ impl Turn {
                 tracing::info!(request_id = %finished.hand.entry.request_id, "the transfer moved on while we waited for the answer");
             }
             if let Some((why, code)) = finished.exchange.outcome.blocked() {
-                suspend(tx, &self.partner, why, code).await?;
+                suspend(tx, &self.partner, why, code, finished.exchange.finished_at).await?;
             }
         }
         tx.save_all(&saves).await
@@ -131,6 +132,8 @@ impl Turn {
                 .increment(1);
             tracing::error!(request_id = %current.request_id, system = %self.partner.system, operation = %exchange.operation,
                 "an answer contradicts the transfer's state: nothing was changed, somebody must look");
+            let detail = contradiction(&current.request_id);
+            tx.raise_alarm(Some(&self.partner.system), AlarmKind::Conflicts, detail, now).await?;
         }
         Ok(Save { step, lease: LeaseChange::Release, cause, at: now })
     }

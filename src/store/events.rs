@@ -1,8 +1,9 @@
 //! The timeline of every transfer, and the event feed that upstream reads.
 
 use super::StoreError;
+use super::alarms::Turned;
 use super::batch::Batch;
-use super::row::Cell;
+use super::row::{Cell, json};
 use super::tx::{Tx, execute, on};
 use crate::transfer::{Cause, Line, State};
 use jiff::Timestamp;
@@ -14,9 +15,9 @@ use serde::Serialize;
 pub struct FeedEvent {
     /// Its place: ask for what comes after it.
     pub cursor: i64,
-    /// Upstream's key of the transfer.
-    pub request_id: String,
-    /// `state_changed` or `milestone`.
+    /// Upstream's key of the transfer; nothing for an alarm.
+    pub request_id: Option<String>,
+    /// `state_changed`, `milestone` or `alarm`.
     #[serde(rename = "type")]
     pub kind: String,
     /// The state before.
@@ -30,6 +31,24 @@ pub struct FeedEvent {
     /// When.
     #[schema(value_type = String, format = DateTime)]
     pub at: Timestamp,
+    /// Of an alarm alone.
+    #[serde(flatten, skip_serializing_if = "Option::is_none")]
+    pub news: Option<AlarmNews>,
+}
+
+/// What an event of type `alarm` says beside the others.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, utoipa::ToSchema)]
+pub struct AlarmNews {
+    /// Which system; nothing where it is the gateway itself.
+    pub system: Option<String>,
+    /// `suspended`, `breaker`, `backlog`, `conflicts`, `lapses`, `clock_skew`, `set_aside`.
+    pub alarm: String,
+    /// Raised, or cleared.
+    pub raised: bool,
+    /// What was found, or who cleared it and why, in Chinese.
+    pub detail: String,
+    /// The same in English.
+    pub detail_en: String,
 }
 
 /// One line of a transfer's timeline.
@@ -45,7 +64,7 @@ pub struct TimelineLine {
 #[derive(sqlx::FromRow)]
 struct EventRow {
     cursor: i64,
-    request_id: String,
+    request_id: Option<String>,
     kind: String,
     from_state: Option<String>,
     to_state: Option<String>,
@@ -53,23 +72,36 @@ struct EventRow {
     cause: String,
     detail: Option<String>,
     at: i64,
+    system: Option<String>,
+    alarm: Option<String>,
 }
 
 impl TryFrom<EventRow> for TimelineLine {
     type Error = StoreError;
 
     fn try_from(row: EventRow) -> Result<Self, StoreError> {
-        let at = Cell { table: "events", column: "at", id: row.cursor }.time(row.at)?;
+        let cell = |column| Cell { table: "events", column, id: row.cursor };
+        let at = cell("at").time(row.at)?;
+        let mut to = row.to_state;
+        let news = match row.alarm {
+            None => None,
+            Some(alarm) => {
+                let [detail, detail_en] = cell("detail").json(row.detail.as_deref().unwrap_or_default())?;
+                let raised = to.take().as_deref() == Some(RAISED);
+                Some(AlarmNews { system: row.system, alarm, raised, detail, detail_en })
+            }
+        };
         Ok(Self {
             event: FeedEvent {
                 cursor: row.cursor,
                 request_id: row.request_id,
                 kind: row.kind,
                 from: row.from_state,
-                to: row.to_state,
+                to,
                 milestone: row.milestone,
                 cause: row.cause,
                 at,
+                news,
             },
             detail: row.detail,
         })
@@ -78,8 +110,8 @@ impl TryFrom<EventRow> for TimelineLine {
 
 /// A line that waits for its transaction's commit.
 pub(super) struct PendingLine {
-    transfer_id: i64,
-    request_id: RequestId,
+    transfer_id: Option<i64>,
+    request_id: Option<RequestId>,
     kind: &'static str,
     from: Option<&'static str>,
     to: Option<&'static str>,
@@ -87,13 +119,36 @@ pub(super) struct PendingLine {
     cause: &'static str,
     detail: Option<String>,
     at: i64,
+    system: Option<String>,
+    alarm: Option<&'static str>,
 }
 
+/// Where a change of state has the state after it, an alarm has one of these.
+const RAISED: &str = "raised";
+const CLEARED: &str = "cleared";
+
 static INSERT: Batch = Batch::new(
-    "INSERT INTO events (transfer_id, request_id, kind, from_state, to_state, milestone, cause, detail, at) VALUES ",
-    9,
+    "INSERT INTO events (transfer_id, request_id, kind, from_state, to_state, milestone, cause, detail, at, system, alarm) \
+     VALUES ",
+    11,
     "",
 );
+
+fn alarm_line(turned: &Turned) -> PendingLine {
+    PendingLine {
+        transfer_id: None,
+        request_id: None,
+        kind: "alarm",
+        from: None,
+        to: Some(if turned.raised { RAISED } else { CLEARED }),
+        milestone: None,
+        cause: turned.cause.as_str(),
+        detail: Some(json(&turned.detail)),
+        at: turned.at.as_millisecond(),
+        system: Some(turned.system.clone()).filter(|system| !system.is_empty()),
+        alarm: Some(turned.kind.as_str()),
+    }
+}
 
 impl Tx {
     /// Appends lines to a transfer's timeline. They are written with the commit, all of a transaction's together.
@@ -119,8 +174,8 @@ impl Tx {
                 Line::Note { code, text } => ("note", None, None, None, Some(format!("{code}: {text}"))),
             };
             self.lines.push(PendingLine {
-                transfer_id: id,
-                request_id: request_id.clone(),
+                transfer_id: Some(id),
+                request_id: Some(request_id.clone()),
                 kind,
                 from: from.map(State::as_str),
                 to: to.map(State::as_str),
@@ -128,13 +183,16 @@ impl Tx {
                 cause: cause.as_str(),
                 detail,
                 at: at.as_millisecond(),
+                system: None,
+                alarm: None,
             });
         }
     }
 
     /// Writes the lines that the transaction gathered.
     pub(super) async fn write_lines(&mut self) -> Result<(), StoreError> {
-        let lines = std::mem::take(&mut self.lines);
+        let mut lines = std::mem::take(&mut self.lines);
+        lines.extend(self.turned.iter().map(alarm_line));
         if lines.is_empty() {
             return Ok(());
         }
@@ -146,7 +204,7 @@ impl Tx {
                 piece.iter().fold(sqlx::query(text), |query, line| {
                     query
                         .bind(line.transfer_id)
-                        .bind(line.request_id.as_str())
+                        .bind(line.request_id.as_ref().map(RequestId::as_str))
                         .bind(line.kind)
                         .bind(line.from)
                         .bind(line.to)
@@ -154,6 +212,8 @@ impl Tx {
                         .bind(line.cause)
                         .bind(line.detail.as_deref())
                         .bind(line.at)
+                        .bind(line.system.as_deref())
+                        .bind(line.alarm)
                 })
             )?;
         }
@@ -166,8 +226,8 @@ impl Tx {
     /// [`StoreError`].
     pub async fn feed(&mut self, after: i64, limit: u32) -> Result<Vec<FeedEvent>, StoreError> {
         let rows: Vec<EventRow> = on!(self, "reading the event feed", db => sqlx::query_as(
-            "SELECT cursor, request_id, kind, from_state, to_state, milestone, cause, detail, at FROM events \
-             WHERE cursor > $1 AND kind IN ('state_changed', 'milestone') ORDER BY cursor LIMIT $2")
+            "SELECT cursor, request_id, kind, from_state, to_state, milestone, cause, detail, at, system, alarm FROM events \
+             WHERE cursor > $1 AND kind IN ('state_changed', 'milestone', 'alarm') ORDER BY cursor LIMIT $2")
             .bind(after)
             .bind(i64::from(limit))
             .fetch_all(db))?;
@@ -181,7 +241,7 @@ impl Tx {
     pub async fn feed_before_newest(&mut self, count: u32) -> Result<i64, StoreError> {
         on!(self, "finding the newest events", db => sqlx::query_scalar(
             "SELECT COALESCE(MIN(cursor) - 1, 0) FROM (SELECT cursor FROM events \
-             WHERE kind IN ('state_changed', 'milestone') ORDER BY cursor DESC LIMIT $1) AS newest")
+             WHERE kind IN ('state_changed', 'milestone', 'alarm') ORDER BY cursor DESC LIMIT $1) AS newest")
             .bind(i64::from(count))
             .fetch_one(db))
     }
@@ -192,7 +252,7 @@ impl Tx {
     /// [`StoreError`].
     pub async fn timeline(&mut self, id: i64) -> Result<Vec<TimelineLine>, StoreError> {
         let rows: Vec<EventRow> = on!(self, "reading a timeline", db => sqlx::query_as(
-            "SELECT cursor, request_id, kind, from_state, to_state, milestone, cause, detail, at FROM events \
+            "SELECT cursor, request_id, kind, from_state, to_state, milestone, cause, detail, at, system, alarm FROM events \
              WHERE transfer_id = $1 ORDER BY cursor")
             .bind(id)
             .fetch_all(db))?;

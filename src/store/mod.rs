@@ -3,6 +3,7 @@
 //! A [`Tx`] is the only way in: [`Store::read`] for a consistent look, [`Store::write`] to change something. All that
 //! belongs together (a change of state, its timeline, the event feed, a cursor) is written in one of them.
 
+mod alarms;
 mod attempts;
 mod batch;
 mod callbacks;
@@ -18,10 +19,11 @@ mod systems;
 mod tokens;
 mod tx;
 
+pub use alarms::Alarm;
 pub use attempts::{Attempt, AttemptResult, NewAttempt};
 pub use callbacks::{CallbackRow, CallbackVerdict, NewCallback};
 pub use entries::{Filter, LeaseChange, Listed, Named, NewTransfer, Save, Stat};
-pub use events::{FeedEvent, TimelineLine};
+pub use events::{AlarmNews, FeedEvent, TimelineLine};
 pub use group::Work;
 pub use intake::IntakeRow;
 pub use outbox::{Abandoned, Claimant, Lease, Rescued};

@@ -5,6 +5,7 @@ use super::dialect::text;
 use super::row::{TransferRow, transfer_columns};
 use super::tx::{Tx, execute, on};
 use super::{LeaseChange, Save, StoreError, Stored};
+use crate::alarm::AlarmKind;
 use crate::transfer::{Cause, Event, Facts, Following, Held, State, advance};
 use jiff::Timestamp;
 use league_contract::System;
@@ -118,7 +119,7 @@ impl Tx {
     /// A row that can't be read is set aside for a person, so that it stops nothing but itself. One that was being sent
     /// is queried, should it be mended.
     async fn readable(&mut self, row: TransferRow, at: Timestamp) -> Result<Option<Stored>, StoreError> {
-        let id = row.id();
+        let (id, system) = (row.id(), row.system());
         let error = match Stored::try_from(row) {
             Ok(stored) => return Ok(Some(stored)),
             Err(error) => error,
@@ -132,6 +133,11 @@ impl Tx {
             .bind(id)
             .bind(super::row::json(&held))
             .bind(at.as_millisecond()))?;
+        let detail = [
+            format!("transfers 表第 {id} 行无法读取，已搁置（held）；修复后将 held 置为 NULL"),
+            format!("row {id} of transfers can't be read and is held: mend it, then set its held to NULL"),
+        ];
+        self.raise_alarm(system.as_ref(), AlarmKind::SetAside, detail, at).await?;
         Ok(None)
     }
 

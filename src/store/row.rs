@@ -56,6 +56,11 @@ impl TransferRow {
     pub(super) const fn id(&self) -> i64 {
         self.id
     }
+
+    /// Which system, if that can be read.
+    pub(super) fn system(&self) -> Option<System> {
+        System::parse(&self.system)
+    }
 }
 
 /// A transfer as it is stored: the entry, what may be shown of the person, and the sealed document.

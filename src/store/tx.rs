@@ -1,5 +1,6 @@
 //! Connections and transactions.
 
+use super::alarms::Turned;
 use super::dialect::{self, Text};
 use super::events::PendingLine;
 use super::group::{Groups, commit_groups};
@@ -58,6 +59,8 @@ pub struct Tx {
     name: &'static str,
     /// Lines of timelines, written with the commit.
     pub(super) lines: Vec<PendingLine>,
+    /// Alarms that were raised or cleared, told after the commit.
+    pub(super) turned: Vec<Turned>,
     writes: bool,
 }
 
@@ -254,7 +257,7 @@ impl Store {
             }
         };
         let inner = begun.map_err(|source| StoreError::Database { action: "beginning to read", source })?;
-        Ok(Tx { inner, name, writes: false, lines: Vec::new() })
+        Ok(Tx { inner, name, writes: false, lines: Vec::new(), turned: Vec::new() })
     }
 
     /// Makes clear text that was deleted unreadable in the database's log as well. Returns whether it was
@@ -302,7 +305,7 @@ impl Inner {
             }
         };
         let inner = begun.map_err(|source| StoreError::Database { action: "beginning to write", source })?;
-        Ok(Tx { inner, name, writes: true, lines: Vec::new() })
+        Ok(Tx { inner, name, writes: true, lines: Vec::new(), turned: Vec::new() })
     }
 }
 
@@ -350,6 +353,8 @@ impl Tx {
             TxInner::Postgres(transaction) => transaction.commit().await,
         };
         metrics::counter!("league_gateway_commits_total", "transaction" => self.name).increment(1);
-        done.map_err(|source| StoreError::Database { action: "committing", source })
+        done.map_err(|source| StoreError::Database { action: "committing", source })?;
+        self.turned.iter().for_each(Turned::tell);
+        Ok(())
     }
 }
