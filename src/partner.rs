@@ -47,6 +47,17 @@ pub struct Policy {
     pub concurrency: u32,
     /// How often its feed is polled, where it has one.
     pub feed_interval: SignedDuration,
+    /// When its queue is an alarm.
+    pub watch: Watch,
+}
+
+/// When a system's queue is an alarm.
+#[derive(Debug, Clone, Copy)]
+pub struct Watch {
+    /// The longest that something due may wait, and the time in which all that falls due must be done.
+    pub backlog_limit: SignedDuration,
+    /// How long before its deadline an open transfer is warned of.
+    pub lapse_warning: SignedDuration,
 }
 
 /// All systems, by name.

@@ -1,6 +1,7 @@
 //! The way out, in turns: settle what ended, claim what is due and put it on record, send. No transaction is ever open
 //! while a partner is waited for.
 
+mod clocks;
 mod driver;
 mod exchange;
 mod settle;

@@ -300,6 +300,10 @@ mod tests {
             max_attempts: 3,
             concurrency: 1,
             feed_interval: SignedDuration::from_secs(30),
+            watch: crate::partner::Watch {
+                backlog_limit: SignedDuration::from_hours(1),
+                lapse_warning: SignedDuration::from_hours(48),
+            },
         }
     }
 

@@ -1,5 +1,6 @@
-//! What nobody works on any more: leases that ran out, and the work of daemons that are gone.
+//! What time brings: leases that ran out, the work of daemons that are gone, alarms.
 
+use super::clocks;
 use crate::clock::Clock;
 use crate::notify::Bell;
 use crate::partner::Partners;
@@ -9,7 +10,10 @@ use std::sync::Arc;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
-/// Takes back what nobody works on any more.
+/// The least between two looks at queues and deadlines.
+const BETWEEN_LOOKS: SignedDuration = SignedDuration::from_secs(10);
+
+/// Takes back what nobody works on any more, and looks after the alarms.
 pub struct Sweeper {
     /// The outbox.
     pub store: Store,
@@ -32,6 +36,7 @@ impl Sweeper {
             drivers.wait().await;
         };
         let mut ended = std::pin::pin!(ended);
+        let mut looked = None;
         loop {
             tokio::select! {
                 () = &mut ended => break,
@@ -39,6 +44,15 @@ impl Sweeper {
             }
             if let Err(error) = self.sweep(&mut presence).await {
                 tracing::error!(%error, "abandoned work could not be taken back: trying again");
+            }
+            let now = self.clock.now();
+            // A clock that was set back must not silence the alarms.
+            let due = looked.is_none_or(|at: Timestamp| now.duration_since(at).abs() >= BETWEEN_LOOKS);
+            if due && presence.leads().yes() {
+                looked = Some(now);
+                if let Err(error) = self.look().await {
+                    tracing::error!(%error, "alarms could not be looked after: trying again");
+                }
             }
         }
         if let Err(error) = presence.leave(&self.store).await {
@@ -57,6 +71,14 @@ impl Sweeper {
             self.rescue(Abandoned::Before(self.clock.now())).await?;
         }
         Ok(())
+    }
+
+    /// Looks at queues and deadlines, raises and clears their alarms, and forgets old nonces.
+    ///
+    /// # Errors
+    /// [`StoreError`].
+    pub async fn look(&self) -> Result<(), StoreError> {
+        clocks::look(&self.store, &self.partners, self.clock.now()).await
     }
 
     /// Takes back every lease: on SQLite, a daemon that has just started is the only one.

@@ -7,7 +7,7 @@ mod reader;
 pub use reader::duration;
 
 use crate::gate::Limits;
-use crate::partner::Policy;
+use crate::partner::{Policy, Watch};
 use crate::retry::Schedule;
 use crate::transfer::Following;
 use crate::transport::Endpoint;
@@ -318,6 +318,8 @@ fn policy(reader: &mut Reader, key: &impl Fn(&str) -> String) -> Option<Policy> 
     }
     let reconcile_after = reader.duration(&key("reconcile_after"));
     let lapse_after = reader.duration(&key("lapse_after"));
+    let backlog_limit = reader.duration(&key("backlog_limit"));
+    let lapse_warning = reader.duration(&key("lapse_warning"));
     let feed_interval =
         reader.optional(&key("feed_interval")).is_some().then(|| reader.duration(&key("feed_interval")));
     let span = |duration: Duration| SignedDuration::try_from(duration).ok();
@@ -332,6 +334,7 @@ fn policy(reader: &mut Reader, key: &impl Fn(&str) -> String) -> Option<Policy> 
         max_attempts: max_attempts?,
         concurrency: concurrency?,
         feed_interval: span(feed_interval.flatten().unwrap_or(Duration::from_secs(30)))?,
+        watch: Watch { backlog_limit: span(backlog_limit?)?, lapse_warning: span(lapse_warning?)? },
     })
 }
 

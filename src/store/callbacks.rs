@@ -87,7 +87,7 @@ struct Row {
 }
 
 impl Tx {
-    /// Remembers a nonce; `false` when it was seen before.
+    /// Remembers a nonce; `false` when it was seen within the memory that the profiles ask for.
     ///
     /// # Errors
     /// [`StoreError`].
@@ -97,21 +97,19 @@ impl Tx {
         nonce: &str,
         at: Timestamp,
     ) -> Result<bool, StoreError> {
-        let forget = at.as_millisecond() - league_contract::NONCE_MEMORY_SECONDS * 1000;
-        execute!(
-            self,
-            "forgetting old nonces",
-            sqlx::query("DELETE FROM nonces WHERE seen_at < $1").bind(forget)
-        )?;
+        // One that is due to be forgotten may be there still.
+        let forgotten = at.as_millisecond() - league_contract::NONCE_MEMORY_SECONDS * 1000;
         let rows = execute!(
             self,
             "remembering a nonce",
             sqlx::query(
-                "INSERT INTO nonces (system, nonce, seen_at) VALUES ($1, $2, $3) ON CONFLICT DO NOTHING"
+                "INSERT INTO nonces (system, nonce, seen_at) VALUES ($1, $2, $3) \
+                 ON CONFLICT (system, nonce) DO UPDATE SET seen_at = excluded.seen_at WHERE nonces.seen_at < $4"
             )
             .bind(system.as_str())
             .bind(nonce)
             .bind(at.as_millisecond())
+            .bind(forgotten)
         )?;
         Ok(rows == 1)
     }

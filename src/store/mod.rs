@@ -7,6 +7,7 @@ mod alarms;
 mod attempts;
 mod batch;
 mod callbacks;
+mod clocks;
 mod copy;
 mod dialect;
 mod entries;

@@ -86,9 +86,19 @@ pub(super) async fn a_nonce_is_taken_once_within_its_memory(bench: Bench) {
     assert!(!fresh(600).await, "to the last second");
     assert!(fresh(601).await, "forgotten");
     assert!(!fresh(602).await, "and remembered anew");
-    // What is forgotten costs no disk.
-    bench.write(async |tx| tx.remember_nonce(&GUANGDONG, "other", at(5000)).await).await;
-    assert_eq!(bench.number("SELECT COUNT(*) FROM nonces").await, 1);
+}
+
+pub(super) async fn old_nonces_are_forgotten_oldest_first_and_so_many_at_once(bench: Bench) {
+    for second in 0..5 {
+        let nonce = format!("n-{second}");
+        bench.write(async |tx| tx.remember_nonce(&NATIONAL, &nonce, at(second)).await).await;
+    }
+    assert!(!bench.read(async |tx| tx.has_old_nonces(at(0)).await).await);
+    assert!(bench.read(async |tx| tx.has_old_nonces(at(4)).await).await);
+    assert_eq!(bench.write(async |tx| tx.forget_nonces(at(4), 3).await).await, 3);
+    assert_eq!(bench.texts("SELECT nonce FROM nonces ORDER BY nonce").await, ["n-3", "n-4"]);
+    assert_eq!(bench.write(async |tx| tx.forget_nonces(at(4), 3).await).await, 1);
+    assert_eq!(bench.texts("SELECT nonce FROM nonces").await, ["n-4"]);
 }
 
 pub(super) async fn a_nonce_belongs_to_its_system(bench: Bench) {

@@ -3,6 +3,7 @@
 //! A law is an async function that gets a [`Bench`]: a fresh, migrated database of its own. A new database is a
 //! [`backend::Backend`] and a line in [`every_law_on!`]; a new law is a function and its name in the list.
 
+mod alarms;
 mod attempts;
 mod backend;
 mod callbacks;
@@ -78,7 +79,14 @@ macro_rules! every_law_on {
                 a_repeat_is_counted_and_a_second_row_refused
                 an_unmatched_event_waits_and_is_settled
                 a_nonce_is_taken_once_within_its_memory
-                a_nonce_belongs_to_its_system;
+                a_nonce_belongs_to_its_system
+                old_nonces_are_forgotten_oldest_first_and_so_many_at_once;
+            alarms:
+                one_alarm_is_open_per_system_and_kind
+                the_feed_hears_an_alarm_come_and_go
+                an_alarm_without_a_commit_is_none
+                two_daemons_raise_one_alarm
+                what_falls_due_and_what_lapses_is_counted_as_far_as_asked;
             doors:
                 intake_rows_come_in_order_and_leave_when_taken
                 a_taken_row_comes_back_without_a_commit
