@@ -57,6 +57,7 @@ mod rules;
 mod script;
 mod server;
 mod shared;
+mod sink;
 mod smart_league;
 mod time;
 mod wire;
@@ -68,6 +69,7 @@ pub use organizations::Organization;
 pub use partner::{Operation, Partner, Status};
 pub use report::{Report, TransferReport, Violation};
 pub use script::{Manner, Rule, Script, Step};
+pub use sink::{Push, Pusher, Sink};
 
 use shared::Shared;
 use std::future::Future;

@@ -19,7 +19,7 @@ const BODY_LIMIT: usize = 1 << 20;
 
 /// The connection ends here, without an answer: hyper closes it on a service's error.
 #[derive(Debug)]
-struct Cut;
+pub(crate) struct Cut;
 
 impl std::fmt::Display for Cut {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
@@ -145,7 +145,7 @@ fn page(status: u16) -> Message {
     Message { status, headers: vec![("content-type", "text/html; charset=utf-8".into())], body: body.into() }
 }
 
-fn respond(message: Message) -> Result<Response<Body>, Cut> {
+pub(crate) fn respond(message: Message) -> Result<Response<Body>, Cut> {
     let mut response = Response::builder().status(message.status);
     for (name, value) in message.headers {
         response = response.header(name, value);

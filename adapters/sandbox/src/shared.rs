@@ -114,6 +114,11 @@ impl Shared {
         Timestamp::from_millisecond(now.as_millisecond()).unwrap_or(now)
     }
 
+    /// Nanoseconds since the epoch.
+    pub(crate) fn precise_now(&self) -> i128 {
+        (self.clock)().as_nanosecond()
+    }
+
     /// Sixteen bytes that no other call and no other run gets.
     pub(crate) fn fresh(&self) -> [u8; 16] {
         let number = self.counter.fetch_add(1, Ordering::Relaxed).to_be_bytes();

@@ -1,0 +1,159 @@
+//! Drain rates: the daemon's against raw posting and the plain loop, and with a partner that hangs.
+
+use super::daemon::Daemon;
+use super::database::{Database, Server};
+use super::fill::{Side, queue};
+use super::lab::{Lab, Setup};
+use super::peers::{self, Plain};
+use super::report::{Goal, Report};
+use super::{process, watch};
+use anyhow::Context as _;
+use std::time::Duration;
+
+/// The longest that a drain may take.
+const LONGEST: Duration = Duration::from_secs(1800);
+
+/// What a drain came to.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Drained {
+    /// Transfers a second, from the first exchange to the last settlement.
+    pub(super) rate: f64,
+    /// Milliseconds of processor time a transfer: the daemon, and the database's server.
+    cpu: (f64, f64),
+    /// Durable commits a transfer.
+    commits: f64,
+    /// The most memory that the daemon had, in MiB.
+    peak: f64,
+}
+
+/// Lets a daemon deliver all that is queued for a system.
+pub(super) async fn drain(
+    lab: &Lab,
+    server: &Server,
+    setup: &Setup<'_>,
+    (side, count): (Side, usize),
+) -> anyhow::Result<Drained> {
+    let mut db = setup.database.connect().await?;
+    let left = format!(
+        "SELECT COUNT(*) FROM (SELECT 1 FROM transfers WHERE system = '{}' AND state IN ('queued', 'sending') LIMIT 1) AS one",
+        side.system()
+    );
+    let store_before = server.cpu_ms().await?;
+    let mut daemon = Daemon::start(lab, setup)?;
+    let url = daemon.url().await?;
+    let end = watch::until("the drain", LONGEST, Duration::from_millis(10), async || {
+        daemon.lives()?;
+        // The database is asked only once the sink has everything.
+        let all_sent = lab.sink.summary().await?.submits >= count;
+        Ok((all_sent && db.number(&*left).await? == 0).then(watch::nanos))
+    })
+    .await?;
+    let first = lab.sink.summary().await?.first.context("nothing was sent")?;
+    let transfers = watch::float(count);
+    let drained = Drained {
+        rate: transfers / watch::seconds(first, end),
+        cpu: (daemon.cpu_ms()? / transfers, (server.cpu_ms().await? - store_before) / transfers),
+        commits: daemon.commits(lab, &url).await? / transfers,
+        peak: process::memory_mib(daemon.pid(), "VmHWM")?,
+    };
+    daemon.kill().await?;
+    db.close().await?;
+    Ok(drained)
+}
+
+/// A fresh copy of a template, drained after the sink has forgotten everything.
+async fn drain_copy(
+    lab: &Lab,
+    server: &Server,
+    template: &Database,
+    work: (Side, usize),
+) -> anyhow::Result<Drained> {
+    let database = server.copy(template, "drain").await?;
+    lab.sink.reset().await?;
+    drain(lab, server, &Setup::of(&database, &[work.0]), work).await
+}
+
+/// The daemon and what it is compared to.
+pub(super) async fn figures(lab: &Lab, server: &Server, report: &mut Report) -> anyhow::Result<()> {
+    let count = lab.pick(20_000, 2_000);
+    let letter = lab.letter(Side::Guangdong).await?;
+    let commits = peers::commits(server, lab.pick(1_000, 200)).await?;
+    report.figure("lone durable commits, one after the other", commits, "/s", Goal::None);
+    let raw = peers::raw(lab, &letter, lab.pick(40_000, 10_000)).await?;
+    report.figure(
+        "raw posting to the sink (is the sink fast enough? 8,000 and more)",
+        raw.rate,
+        "/s",
+        Goal::None,
+    );
+    report.figure("raw posting, processor time of the poster", raw.cpu, "ms", Goal::None);
+    let plain = Plain::new(server, &letter).await?.drain(lab, server, count).await?;
+    report.figure("plain loop, drain", plain.rate, "/s", Goal::None);
+    report.figure("plain loop / raw posting", plain.rate / raw.rate, "", Goal::None);
+    report.figure("plain loop, processor time a job, with the store's", plain.cpu, "ms", Goal::None);
+
+    let template = server.create("queued").await?;
+    queue(lab, &template, Side::Guangdong, "Q", 0..count).await?;
+    let drained = drain_copy(lab, server, &template, (Side::Guangdong, count)).await?;
+    report.figure(&format!("drain of {count} transfers, one exchange each"), drained.rate, "/s", Goal::None);
+    report.figure("drain / raw posting", drained.rate / raw.rate, "", Goal::Least(0.30));
+    report.figure("drain / the best peer (the plain loop)", drained.rate / plain.rate, "", Goal::Least(1.5));
+    costs(report, &drained);
+    let count = count / 2;
+    let template = server.create("queued").await?;
+    queue(lab, &template, Side::SmartLeague, "Q", 0..count).await?;
+    let drained = drain_copy(lab, server, &template, (Side::SmartLeague, count)).await?;
+    report.figure(&format!("drain of {count} transfers, check and submit"), drained.rate, "/s", Goal::None);
+    report.figure(
+        "the same, processor time of daemon and store",
+        drained.cpu.0 + drained.cpu.1,
+        "ms",
+        Goal::None,
+    );
+    report.figure("the same, durable commits a transfer", drained.commits, "", Goal::None);
+    Ok(())
+}
+
+fn costs(report: &mut Report, drained: &Drained) {
+    let (daemon, store) = drained.cpu;
+    report.figure("processor time a transfer, daemon and store", daemon + store, "ms", Goal::Most(0.15));
+    report.figure("of this the daemon", daemon, "ms", Goal::None);
+    report.figure("of this the database's server", store, "ms", Goal::None);
+    report.figure("durable commits a transfer", drained.commits, "", Goal::Most(0.05));
+    report.figure("peak memory of the daemon while draining", drained.peak, "MiB", Goal::None);
+}
+
+/// One partner hangs on every call: what the other system's drain loses.
+pub(super) async fn hanging(lab: &Lab, server: &Server, report: &mut Report) -> anyhow::Result<()> {
+    let count = lab.pick(10_000, 1_000);
+    let template = server.create("two").await?;
+    queue(lab, &template, Side::Guangdong, "Q", 0..count).await?;
+    let alone = server.copy(&template, "alone").await?;
+    // Another thousand people, all to the partner that hangs.
+    queue(lab, &template, Side::SmartLeague, "H", count..count + 1_000).await?;
+    let mut rates = [0.0, 0.0];
+    for (which, database) in [(0, &alone), (1, &template), (1, &template), (0, &alone)] {
+        let database = server.copy(database, "drain").await?;
+        lab.sink.reset().await?;
+        if which == 1 {
+            lab.sink.hang("smart_league").await?;
+        }
+        let setup = Setup::of(&database, &Side::ALL);
+        rates[which] += drain_of(lab, server, &setup, count).await? / 2.0;
+    }
+    lab.sink.reset().await?;
+    let [undisturbed, disturbed] = rates;
+    report.figure("drain while another partner hangs", disturbed, "/s", Goal::None);
+    report.figure("the same, nobody hangs", undisturbed, "/s", Goal::None);
+    report.figure(
+        "one partner hangs: the other's rate / undisturbed",
+        disturbed / undisturbed,
+        "",
+        Goal::Least(0.95),
+    );
+    Ok(())
+}
+
+async fn drain_of(lab: &Lab, server: &Server, setup: &Setup<'_>, count: usize) -> anyhow::Result<f64> {
+    Ok(drain(lab, server, setup, (Side::Guangdong, count)).await?.rate)
+}

@@ -1,0 +1,147 @@
+//! Measures what the gateway promises about delivery, in one run on one machine, side by side with what it is compared
+//! to, and writes `BENCHMARKS.md`.
+//!
+//! The daemon is the `league-gateway` program beside this one, run as a child with a configuration of its own; the
+//! partner (`sink`) is another child. Everything that a figure says was measured in the run that wrote it.
+
+mod callbacks;
+mod daemon;
+mod database;
+mod drain;
+mod fill;
+mod http;
+mod lab;
+mod latency;
+mod machine;
+mod peers;
+mod process;
+mod report;
+mod restart;
+mod sink;
+mod volume;
+mod watch;
+
+use clap::{Parser, Subcommand, ValueEnum};
+use database::Server;
+use lab::Lab;
+use report::Report;
+use std::path::PathBuf;
+
+/// Measures delivery, and writes a table of figures.
+#[derive(Parser, Debug)]
+struct Arguments {
+    /// Small numbers: minutes instead of an hour, and less sure
+    #[arg(long)]
+    quick: bool,
+    /// Which databases
+    #[arg(long, value_enum, default_value_t = Which::Both)]
+    database: Which,
+    /// A PostgreSQL server on this machine, as a user who may create databases
+    #[arg(long, env = "LEAGUE_TEST_POSTGRES", hide_env_values = true, value_name = "URL")]
+    postgres: Option<String>,
+    /// Only these groups of figures (repeatable)
+    #[arg(long, value_enum)]
+    only: Vec<Group>,
+    /// Where SQLite's files are made; a disk, not memory
+    #[arg(long, value_name = "FOLDER")]
+    folder: Option<PathBuf>,
+    /// Where the table is written
+    #[arg(long, default_value = "BENCHMARKS.md", value_name = "FILE")]
+    output: PathBuf,
+    #[command(subcommand)]
+    role: Option<Role>,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+enum Which {
+    Sqlite,
+    Postgres,
+    Both,
+}
+
+/// Figures that are measured together.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+enum Group {
+    /// Raw posting, commits, the plain loop, the daemon's drain
+    Drain,
+    /// From enqueue to arrival
+    Latency,
+    /// One partner hangs
+    Hanging,
+    /// A daemon dies, or starts again
+    Restart,
+    /// Pushed callbacks
+    Callbacks,
+    /// A million finished, a million queued
+    Volume,
+}
+
+impl Group {
+    const ALL: [Self; 6] =
+        [Self::Drain, Self::Latency, Self::Hanging, Self::Restart, Self::Callbacks, Self::Volume];
+}
+
+#[derive(Subcommand, Debug)]
+enum Role {
+    /// The partner's side: this program runs itself with it
+    #[command(hide = true)]
+    Sink,
+}
+
+fn main() -> anyhow::Result<()> {
+    let arguments = Arguments::parse();
+    if arguments.role.is_some() {
+        let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
+        return runtime.block_on(sink::serve());
+    }
+    let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build()?;
+    runtime.block_on(measure(&arguments))
+}
+
+async fn measure(arguments: &Arguments) -> anyhow::Result<()> {
+    let lab = Lab::open(arguments.folder.as_deref(), arguments.quick).await?;
+    let mut report = Report::new(arguments.quick);
+    let groups = if arguments.only.is_empty() { &Group::ALL[..] } else { &arguments.only };
+    if arguments.database != Which::Postgres {
+        let server = Server::Sqlite { folder: lab.folder().to_owned() };
+        run(&lab, &server, groups, &mut report).await;
+    }
+    if arguments.database != Which::Sqlite {
+        match &arguments.postgres {
+            Some(url) => run(&lab, &Server::Postgres { url: url.clone() }, groups, &mut report).await,
+            None => report.missing(
+                "PostgreSQL",
+                "no --postgres and no LEAGUE_TEST_POSTGRES: nothing was measured on it",
+            ),
+        }
+    }
+    report.write(&arguments.output)?;
+    println!("\n{}", arguments.output.display());
+    Ok(())
+}
+
+/// All groups on one database. One that fails is told of, and stops no other.
+async fn run(lab: &Lab, server: &Server, groups: &[Group], report: &mut Report) {
+    match server.describe().await {
+        Ok(text) => report.machine(text),
+        Err(error) => return report.missing(server.name(), &format!("{error:#}")),
+    }
+    report.begin(server.name());
+    for group in groups {
+        eprintln!("{}: {group:?} …", server.name());
+        let measured = match group {
+            Group::Drain => drain::figures(lab, server, report).await,
+            Group::Latency => latency::figures(lab, server, report).await,
+            Group::Hanging => drain::hanging(lab, server, report).await,
+            Group::Restart => restart::figures(lab, server, report).await,
+            Group::Callbacks => callbacks::figures(lab, server, report).await,
+            Group::Volume => volume::figures(lab, server, report).await,
+        };
+        if let Err(error) = measured {
+            report.failed(&format!("{group:?}"), &format!("{error:#}"));
+        }
+        if let Err(error) = server.clear().await {
+            report.failed("clearing away", &format!("{error:#}"));
+        }
+    }
+}
