@@ -56,3 +56,11 @@ async fn one_daemon_on_sqlite_is_killed_again_and_again() {
     let plan = Plan { database: Kind::Sqlite, daemons: 1, kills: 20 };
     round(plan, super::seed(1)).await.must_hold();
 }
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn daemons_on_postgres_are_killed_again_and_again() {
+    for daemons in 1..=3 {
+        let plan = Plan { database: Kind::Postgres, daemons, kills: 7 };
+        round(plan, super::seed(1 + daemons as u64)).await.must_hold();
+    }
+}

@@ -30,6 +30,7 @@ impl Round {
     /// Fails a test, with all that is needed to see it again.
     pub(super) fn must_hold(self) {
         let Self { area, what, seed, counts, wrong } = self;
+        println!("{area}, {what}, seed {seed}: {counts:?}");
         assert!(
             wrong.is_empty(),
             "{area}, {what}, LEAGUE_TORTURE_SEED={seed} {counts:?}:\n{}",

@@ -68,7 +68,7 @@ impl World {
     ) -> Self {
         let mut dice = Dice::new(setting.seed);
         let folder = tempfile::tempdir().expect("a folder");
-        let database = Arc::new(Database::make(setting.database, folder.path()));
+        let database = Arc::new(Database::make(setting.database, folder.path()).await);
         let sandbox = Arc::new(sandbox(setting.faults).await);
         let (urls, url) = detour(sandbox.urls(), database.url());
         let systems = ["smart_league", "guangdong", "fujian"].map(brisk).concat();
