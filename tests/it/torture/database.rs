@@ -59,6 +59,14 @@ impl Database {
 }
 
 impl Link {
+    /// A statement without a value.
+    pub(super) async fn run(&mut self, statement: &'static str) -> sqlx::Result<()> {
+        match self {
+            Self::Sqlite(link) => sqlx::raw_sql(statement).execute(link).await.map(drop),
+            Self::Postgres(link) => sqlx::raw_sql(statement).execute(link).await.map(drop),
+        }
+    }
+
     /// Upstream's own transaction.
     pub(super) async fn put_into_intake(&mut self, request_id: &str, payload: &str) -> sqlx::Result<()> {
         let query = "INSERT INTO intake (request_id, payload) VALUES ($1, $2)";

@@ -21,12 +21,14 @@ pub(super) struct Setting {
     pub(super) faults: Faults,
     /// More configuration.
     pub(super) config: String,
+    /// Words of a shell that come before a daemon takes its place.
+    pub(super) shell: &'static str,
 }
 
 impl Setting {
     /// One daemon, and nothing goes wrong.
     pub(super) fn calm(seed: u64, database: Kind) -> Self {
-        Self { seed, database, daemons: 1, faults: Faults::default(), config: String::new() }
+        Self { seed, database, daemons: 1, faults: Faults::default(), config: String::new(), shell: ":" }
     }
 }
 
@@ -57,20 +59,20 @@ fn brisk(system: &str) -> String {
 impl World {
     /// Everything is there, and no daemon runs yet.
     pub(super) async fn make(setting: Setting) -> Self {
-        Self::make_behind(setting, |urls, url| (urls, url)).await
+        Self::make_behind(setting, async |urls, url| (urls, url)).await
     }
 
     /// The same with something in between: `detour` gets the partners' and the database's address, and gives those that
     /// the daemons are told.
     pub(super) async fn make_behind(
         setting: Setting,
-        detour: impl FnOnce(Urls, String) -> (Urls, String),
+        detour: impl AsyncFnOnce(Urls, String) -> (Urls, String),
     ) -> Self {
         let mut dice = Dice::new(setting.seed);
         let folder = tempfile::tempdir().expect("a folder");
         let database = Arc::new(Database::make(setting.database, folder.path()).await);
         let sandbox = Arc::new(sandbox(setting.faults).await);
-        let (urls, url) = detour(sandbox.urls(), database.url());
+        let (urls, url) = detour(sandbox.urls(), database.url()).await;
         let systems = ["smart_league", "guangdong", "fujian"].map(brisk).concat();
         let files = [base_config(&urls, &url), systems + BRISK, setting.config];
         let files: Vec<_> = files
@@ -96,7 +98,7 @@ impl World {
         let run = move |at| {
             let mut command = command(at);
             command.arg("run");
-            command
+            through_a_shell(setting.shell, &command)
         };
         let fleet = Fleet::new(setting.daemons, folder.path().to_owned(), sandbox.clone(), run);
         let upstream = Upstream::new(fleet.clone(), database.clone(), &token, dice.fork());
@@ -150,4 +152,15 @@ fn told(mut command: Command, arguments: &[&str]) -> String {
     let output = command.args(arguments).output().expect("runs");
     assert!(output.status.success(), "{arguments:?}: {}", String::from_utf8_lossy(&output.stderr));
     String::from_utf8_lossy(&output.stdout).trim().to_owned()
+}
+
+/// The same process in the end, but a shell has set the stage for it.
+fn through_a_shell(words: &str, command: &Command) -> Command {
+    let mut shell = Command::new("sh");
+    shell.args(["-c", &format!("{words}; exec \"$0\" \"$@\"")]).arg(command.get_program());
+    shell.args(command.get_args()).env_clear();
+    for (name, value) in command.get_envs() {
+        shell.env(name, value.expect("none is removed"));
+    }
+    shell
 }
