@@ -1,8 +1,8 @@
-//! The database of a world, from outside: as upstream and an inspector reach it.
+//! The database of a world: which it is, and a connection to it that stays open, as upstream has one.
 
-use crate::support::postgres;
+use crate::support::Database;
 use sqlx::{Connection as _, PgConnection, SqliteConnection};
-use std::path::{Path, PathBuf};
+use std::path::Path;
 
 /// Which database a world runs on.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -11,54 +11,31 @@ pub(super) enum Kind {
     Postgres,
 }
 
-/// One that is there.
-pub(super) enum Database {
-    Sqlite(PathBuf),
-    /// A schema of its own on the tests' server.
-    Postgres(String),
+impl Kind {
+    /// A new one, with nothing in it.
+    pub(super) async fn make(self, folder: &Path) -> Database {
+        match self {
+            Self::Sqlite => Database::sqlite(&folder.join("gateway.db")),
+            Self::Postgres => Database::postgres().await,
+        }
+    }
 }
 
-/// A connection to it.
+/// A connection.
 pub(super) enum Link {
     Sqlite(SqliteConnection),
     Postgres(PgConnection),
 }
 
-impl Database {
-    /// A new one, with nothing in it.
-    pub(super) async fn make(kind: Kind, folder: &Path) -> Self {
-        match kind {
-            Kind::Sqlite => Self::Sqlite(folder.join("gateway.db")),
-            Kind::Postgres => Self::Postgres(postgres::own_schema().await),
-        }
-    }
-
-    /// For `database.url`.
-    pub(super) fn url(&self) -> String {
-        match self {
-            Self::Sqlite(path) => format!("sqlite://{}", path.display()),
-            Self::Postgres(url) => url.clone(),
-        }
-    }
-
-    pub(super) async fn connect(&self) -> sqlx::Result<Link> {
-        match self {
-            Self::Sqlite(_) => SqliteConnection::connect(&self.url()).await.map(Link::Sqlite),
-            Self::Postgres(url) => PgConnection::connect(url).await.map(Link::Postgres),
-        }
-    }
-
-    /// How many rows a table has; `what` may go on with a WHERE.
-    pub(super) async fn count(&self, what: &'static str) -> sqlx::Result<i64> {
-        let query = sqlx::AssertSqlSafe(format!("SELECT COUNT(*) FROM {what}"));
-        match self.connect().await? {
-            Link::Sqlite(mut link) => sqlx::query_scalar(query).fetch_one(&mut link).await,
-            Link::Postgres(mut link) => sqlx::query_scalar(query).fetch_one(&mut link).await,
-        }
-    }
-}
-
 impl Link {
+    pub(super) async fn to(database: &Database) -> sqlx::Result<Self> {
+        if database.url.starts_with("sqlite:") {
+            SqliteConnection::connect(&database.url).await.map(Self::Sqlite)
+        } else {
+            PgConnection::connect(&database.url).await.map(Self::Postgres)
+        }
+    }
+
     /// A statement without a value.
     pub(super) async fn run(&mut self, statement: &'static str) -> sqlx::Result<()> {
         match self {

@@ -198,8 +198,11 @@ impl Case {
 }
 
 fn resume(test: &TestApp, side: &Side) {
-    let config = test.database().with_file_name("base.toml");
-    let resumed = program().arg("--config").arg(config).args(["systems", "resume", side.system]).output();
+    let mut operator = program();
+    test.config_files().iter().for_each(|file| {
+        operator.arg("--config").arg(file);
+    });
+    let resumed = operator.args(["systems", "resume", side.system]).output();
     let resumed = resumed.expect("runs");
     assert!(resumed.status.success(), "{}", String::from_utf8_lossy(&resumed.stderr));
 }

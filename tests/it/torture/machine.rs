@@ -1,6 +1,6 @@
 //! The machine's own faults: databases and partners out of reach, a full disk, SIGTERM under load, a clock that jumps.
 
-use super::database::{Database, Kind};
+use super::database::{Kind, Link};
 use super::dice::Dice;
 use super::proxy::{Mood, Proxy};
 use super::report::{Counts, Round};
@@ -92,7 +92,7 @@ pub(super) async fn locked(seed: u64, lasting: u64) -> Round {
     let load = Load::on(&world);
     let mut counts = Counts::default();
     for _ in 0..2 {
-        let mut link = world.database.connect().await.expect("it opens");
+        let mut link = Link::to(&world.database).await.expect("it opens");
         // The daemon may have it now: it is given back.
         while link.run("BEGIN IMMEDIATE").await.is_err() {}
         trouble(lasting).await;
@@ -175,7 +175,7 @@ pub(super) async fn stopped(seed: u64, database: Kind, daemons: usize, times: us
         tokio::time::sleep(world.dice.wait_below(400)).await;
         wrong.extend(world.fleet.stop_all().await);
         for what in ["transfers WHERE lease_token IS NOT NULL", "attempts WHERE finished_at IS NULL"] {
-            let left = Database::count(&world.database, what).await.expect("rows are counted");
+            let left = world.database.number(&format!("SELECT COUNT(*) FROM {what}")).await;
             if left != 0 {
                 wrong.push(format!("a soft stop left {left} row(s): {what}"));
             }
@@ -236,6 +236,11 @@ async fn half_open_connections_lose_nothing() {
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_locked_database_is_waited_for() {
     locked(super::seed(12), 700).await.must_hold();
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn postgres_gone_and_back_loses_nothing() {
+    database_gone(super::seed(16), 2, 400).await.must_hold();
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]

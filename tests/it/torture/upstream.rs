@@ -1,11 +1,11 @@
 //! Upstream: hands transfers over by every door, repeats itself until it has an answer, and follows the event feed
 //! once, from its beginning, across all kills.
 
-use super::database::{Database, Link};
+use super::database::Link;
 use super::dice::Dice;
 use super::fleet::Fleet;
 use super::people::{LIVES, Life};
-use crate::support::{Answer, Client, SIDES};
+use crate::support::{Answer, Client, Database, SIDES};
 use serde_json::{Value, json};
 use std::collections::BTreeMap;
 use std::future::Future;
@@ -174,7 +174,7 @@ impl Upstream {
         loop {
             let mut open = match link.take() {
                 Some(open) => open,
-                None => match self.database.connect().await {
+                None => match Link::to(&self.database).await {
                     Ok(open) => open,
                     Err(_) => {
                         tokio::time::sleep(PAUSE).await;

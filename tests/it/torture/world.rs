@@ -1,13 +1,12 @@
 //! A world: the strict sandbox, a database, daemons as processes of their own, and upstream.
 
-use super::database::{Database, Kind};
+use super::database::Kind;
 use super::dice::Dice;
 use super::fleet::Fleet;
 use super::people;
 use super::upstream::Upstream;
-use crate::support::{base_config, organizations, program, until};
+use crate::support::{Database, base_config, organizations, program, until};
 use league_sandbox::{Faults, Pace, Retries, Sandbox, SandboxConfig, Script, Urls};
-use std::path::Path;
 use std::process::Command;
 use std::sync::Arc;
 use std::time::Duration;
@@ -70,9 +69,9 @@ impl World {
     ) -> Self {
         let mut dice = Dice::new(setting.seed);
         let folder = tempfile::tempdir().expect("a folder");
-        let database = Arc::new(Database::make(setting.database, folder.path()).await);
+        let database = Arc::new(setting.database.make(folder.path()).await);
         let sandbox = Arc::new(sandbox(setting.faults).await);
-        let (urls, url) = detour(sandbox.urls(), database.url()).await;
+        let (urls, url) = detour(sandbox.urls(), database.url.clone()).await;
         let systems = ["smart_league", "guangdong", "fujian"].map(brisk).concat();
         let files = [base_config(&urls, &url), systems + BRISK, setting.config];
         let files: Vec<_> = files
@@ -111,10 +110,6 @@ impl World {
         until("the daemons to listen", || self.fleet.all_listen() || !self.fleet.fallen().is_empty()).await;
         assert_eq!(self.fleet.fallen(), Vec::<String>::new());
         self.upstream.follow();
-    }
-
-    pub(super) fn folder(&self) -> &Path {
-        self.folder.path()
     }
 
     /// Keeps what the daemons said, for people.
