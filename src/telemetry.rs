@@ -15,8 +15,12 @@ pub enum LogFormat {
 /// Begins to log to standard error. `filter` is in the form of `RUST_LOG`.
 pub fn log(format: LogFormat, filter: &str, color: bool) {
     let filter = EnvFilter::try_new(filter).unwrap_or_else(|_| EnvFilter::new("info"));
-    let builder =
-        tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr).with_ansi(color);
+    let builder = tracing_subscriber::fmt()
+        .with_env_filter(filter)
+        .with_writer(std::io::stderr)
+        .with_ansi(color)
+        // A log on a full disk loses lines; to complain about it would be a panic in whoever logs.
+        .log_internal_errors(false);
     // A second subscriber in one process (tests) leaves the first in place.
     let set = match format {
         LogFormat::Text => builder.try_init(),

@@ -13,4 +13,5 @@ mod privacy;
 mod settings;
 mod store_laws;
 mod tidy;
+mod torture;
 mod whole_process;

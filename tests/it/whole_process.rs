@@ -1,15 +1,10 @@
 //! The program as its users run it: real processes, real signals, exit codes.
 
+use crate::support::{address, program, signal};
 use std::io::{BufRead as _, BufReader, Read as _};
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Output, Stdio};
 use tempfile::TempDir;
-
-fn program() -> Command {
-    let mut command = Command::new(env!("CARGO_BIN_EXE_league-gateway"));
-    command.env_clear().env("PATH", std::env::var_os("PATH").unwrap_or_default()).arg("--lang").arg("en");
-    command
-}
 
 fn repository() -> PathBuf {
     PathBuf::from(env!("CARGO_MANIFEST_DIR"))
@@ -56,15 +51,8 @@ impl Daemon {
             .stderr(Stdio::null())
             .spawn()
             .expect("starts");
-        let mut line = String::new();
-        BufReader::new(child.stdout.take().expect("piped")).read_line(&mut line).expect("a line");
-        let url = line.trim().strip_prefix("listening on ").expect("an address").to_owned();
+        let url = address(child.stdout.take().expect("piped")).expect("an address");
         Self { child, url }
-    }
-
-    fn signal(&self, name: &str) {
-        let sent = Command::new("kill").args([name, &self.child.id().to_string()]).status().expect("kill");
-        assert!(sent.success());
     }
 }
 
@@ -104,7 +92,7 @@ fn sigterm_stops_the_daemon_cleanly_and_frees_the_database() {
     let second = run(&config, &["run"]);
     assert_eq!(code(&second), 4, "{}", text(&second.stderr));
     assert!(text(&second.stderr).contains("another daemon runs on"), "{}", text(&second.stderr));
-    daemon.signal("-TERM");
+    signal(&daemon.child, "-TERM");
     assert!(daemon.child.wait().expect("ends").success());
     let again = Daemon::start(&config);
     assert!(again.url.starts_with("http://127.0.0.1:"), "{}", again.url);
@@ -130,7 +118,7 @@ fn a_killed_daemon_starts_again_at_once() {
     let folder = TempDir::new().expect("folder");
     let config = configured(&folder);
     let mut daemon = Daemon::start(&config);
-    daemon.signal("-KILL");
+    signal(&daemon.child, "-KILL");
     assert!(!daemon.child.wait().expect("ends").success());
     Daemon::start(&config);
 }

@@ -15,6 +15,11 @@ const CHECK_IN: SignedDuration = SignedDuration::from_hours(30 * 24);
 pub(crate) struct Tally {
     pub(crate) submits: u32,
     pub(crate) blind_submits: u32,
+    pub(crate) resubmits: u32,
+    /// A query has found no transfer since the last submit came.
+    pub(crate) told_absent: bool,
+    /// The last submit came after such a query.
+    pub(crate) founded: bool,
     /// The last submit's outcome can't be known to the gateway, and it has not asked since.
     pub(crate) in_doubt: bool,
     pub(crate) callbacks_sent: u32,
@@ -63,6 +68,8 @@ impl Book {
         now: Timestamp,
     ) -> Result<(Done, bool), Refusal> {
         if let Some(entry) = self.entries.get(&submission.request_id) {
+            let tally = self.tallies.entry(submission.request_id.clone()).or_default();
+            tally.resubmits += u32::from(!tally.founded);
             if entry.submission.content != submission.content {
                 return Err(Refusal::Conflict);
             }

@@ -16,6 +16,7 @@ pub(crate) fn receive(shared: &Shared, partner: Partner, call: &Call) -> Option<
         tally.submits += 1;
         tally.blind_submits += u32::from(tally.in_doubt);
         tally.in_doubt = true;
+        tally.founded = std::mem::take(&mut tally.told_absent);
     }
     state.faults.strike(partner, call)
 }
@@ -93,10 +94,15 @@ pub(crate) fn perform(
             let (total, items) = shared.directory.search(&province_code, &keyword, skip, take);
             Ok(Done::Organizations { total, items })
         }
-        Call::Query { request_id } => {
-            let record = shared.book(partner, |book| book.record(&request_id).cloned());
-            record.map(Done::Record).ok_or(Refusal::NoSuchRequest)
-        }
+        Call::Query { request_id } => shared.book(partner, |book| match book.record(&request_id) {
+            Some(record) => Ok(Done::Record(record.clone())),
+            None => {
+                if let Some(tally) = book.tallies.get_mut(&request_id) {
+                    tally.told_absent = true;
+                }
+                Err(Refusal::NoSuchRequest)
+            }
+        }),
         Call::Withdraw { request_id } => {
             shared.book(partner, |book| book.withdraw(&request_id, now)).map(Done::Record)
         }

@@ -3,7 +3,7 @@
 use crate::partner::Call;
 use crate::script::{Rule, Script, matches};
 use crate::{Operation, Partner};
-use serde::Deserialize;
+use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
 use std::io;
 use std::path::Path;
@@ -54,7 +54,7 @@ pub struct Fault {
 }
 
 /// What goes wrong. `effect` changes the last five; their default stands in brackets.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum FaultKind {
     /// The connection is cut before any effect.
@@ -86,6 +86,22 @@ pub enum FaultKind {
 }
 
 impl FaultKind {
+    /// All of them.
+    pub const ALL: [Self; 12] = [
+        Self::DropBefore,
+        Self::DropAfter,
+        Self::Maintenance,
+        Self::TooMany,
+        Self::DataRefused,
+        Self::Authentication,
+        Self::CursorExpired,
+        Self::Status500,
+        Self::Internal,
+        Self::Garbage,
+        Self::WrongSignature,
+        Self::Hang,
+    ];
+
     /// Whether the gateway can't know what became of its call.
     pub(crate) const fn leaves_doubt(self, partner: Partner) -> bool {
         match self {
@@ -216,5 +232,30 @@ impl Scenario {
     /// When it can't be read, or is not a scenario.
     pub fn read(path: impl AsRef<Path>) -> io::Result<Self> {
         Self::parse(&std::fs::read_to_string(path)?).map_err(io::Error::other)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Names of an enum's values, as its reader lists them.
+    fn names<T: serde::de::DeserializeOwned>() -> Vec<String> {
+        let error = T::deserialize(serde::de::value::StrDeserializer::<serde::de::value::Error>::new("?"));
+        let Err(error) = error else { return Vec::new() };
+        error.to_string().split('`').skip(3).step_by(2).map(str::to_owned).collect()
+    }
+
+    fn listed<T: serde::Serialize>(all: &[T]) -> Vec<String> {
+        let name =
+            |one: &T| serde_json::to_value(one).expect("a name").as_str().unwrap_or_default().to_owned();
+        all.iter().map(name).collect()
+    }
+
+    #[test]
+    fn nothing_is_left_out_of_all() {
+        assert_eq!(listed(&FaultKind::ALL), names::<FaultKind>());
+        assert_eq!(listed(&Operation::ALL), names::<Operation>());
+        assert_eq!(listed(&Partner::ALL), names::<Partner>());
     }
 }

@@ -132,6 +132,12 @@ impl Sandbox {
         self.shared.state().faults = faults;
     }
 
+    /// What may still go wrong: `times` counts down with every strike.
+    #[must_use]
+    pub fn faults(&self) -> Faults {
+        self.shared.state().faults.clone()
+    }
+
     /// What happens to transfers that are taken in from now on.
     pub fn set_script(&self, script: Script) {
         self.shared.state().script = script;

@@ -67,6 +67,18 @@ pub enum Operation {
     ListChanges,
 }
 
+impl Operation {
+    /// All of them.
+    pub const ALL: [Self; 6] = [
+        Self::CheckOrganization,
+        Self::SearchOrganizations,
+        Self::Submit,
+        Self::Query,
+        Self::Withdraw,
+        Self::ListChanges,
+    ];
+}
+
 /// A transfer's state in a partner's books.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]

@@ -34,6 +34,9 @@ pub struct TransferReport {
     pub effective: u32,
     /// Submits that came while the outcome of the one before was unknown, without a query in between.
     pub blind_submits: u32,
+    /// Submits of a transfer that had been made, where no query since the submit before had found none: a partner that
+    /// kept no keys would have made another.
+    pub resubmits: u32,
     /// Where it stands, if it was taken in.
     pub status: Option<Status>,
     /// Pushes sent to the gateway, repeats counted; always 0 for Fujian.

@@ -203,6 +203,7 @@ impl Shared {
                 submits: tally.submits,
                 effective,
                 blind_submits: tally.blind_submits,
+                resubmits: tally.resubmits,
                 status,
                 callbacks_sent: tally.callbacks_sent,
                 callbacks_answered: tally.callbacks_answered,

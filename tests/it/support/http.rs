@@ -47,6 +47,8 @@ impl Answer {
 
 impl Client {
     pub(crate) fn new(url: String, token: &str) -> Self {
+        // A test without an app has none yet.
+        drop(rustls::crypto::ring::default_provider().install_default());
         // Connections are not kept: a graceful stop waits for those that are.
         let http = reqwest::Client::builder().no_proxy().pool_max_idle_per_host(0).build().expect("a client");
         Self { url, token: token.to_owned(), http }
@@ -54,6 +56,10 @@ impl Client {
 
     pub(crate) fn with_token(&self, token: &str) -> Self {
         Self { token: token.to_owned(), ..self.clone() }
+    }
+
+    pub(crate) fn with_url(&self, url: String) -> Self {
+        Self { url, ..self.clone() }
     }
 
     pub(crate) async fn get(&self, path: &str) -> Answer {

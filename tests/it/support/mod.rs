@@ -4,11 +4,13 @@ mod database;
 mod http;
 mod partners;
 mod people;
+mod process;
 
 pub(crate) use database::Database;
 pub(crate) use http::{Answer, Client};
 pub(crate) use partners::{GUANGDONG_SECRET, SMART_LEAGUE_SECRET, guangdong, guangdong_body, smart_league};
 pub(crate) use people::{Person, SIDES, Side, document, organizations, person};
+pub(crate) use process::{address, program, signal};
 
 use jiff::{SignedDuration, Timestamp};
 use league_gateway::access::{Role, create_token};
@@ -19,7 +21,7 @@ use league_gateway::lifecycle::{Ended, Lifecycle};
 use league_gateway::partner::Partner;
 use league_gateway::store::{Attempt, CallbackRow, Stored, TimelineLine};
 use league_gateway::{api, settings};
-use league_sandbox::{Credentials, Fault, Faults, Pace, Report, Rule, Sandbox, SandboxConfig, Script};
+use league_sandbox::{Credentials, Fault, Faults, Pace, Report, Rule, Sandbox, SandboxConfig, Script, Urls};
 use serde_json::Value;
 use sqlx::{Connection as _, SqliteConnection};
 use std::future::Future;
@@ -31,7 +33,7 @@ use tempfile::TempDir;
 use tokio_util::sync::CancellationToken;
 
 /// The failure net: nothing that goes well comes near it.
-const NET: Duration = Duration::from_secs(30);
+pub(crate) const NET: Duration = Duration::from_secs(30);
 
 /// The instant at which a manual clock begins.
 pub(crate) fn morning() -> Timestamp {
@@ -172,7 +174,7 @@ impl TestApp {
         more: &str,
     ) -> Self {
         let files = CONFIG_FILES.map(|name| folder.path().join(name));
-        for (path, text) in files.iter().zip([&base_config(&sandbox, &database), more]) {
+        for (path, text) in files.iter().zip([&base_config(&sandbox.urls(), &database.url), more]) {
             std::fs::write(path, text).expect("a file of the configuration");
         }
         let settings = settings::load(&files, &REGISTRATIONS).expect("the configuration is right");
@@ -435,6 +437,7 @@ impl TestApp {
         for line in &report.transfers {
             assert!(line.effective <= 1, "{} moved somebody twice", line.request_id);
             assert_eq!(line.blind_submits, 0, "{} was sent again without a query", line.request_id);
+            assert_eq!(line.resubmits, 0, "{} was sent again without need", line.request_id);
         }
         self.finished = true;
         report
@@ -449,8 +452,8 @@ impl Drop for TestApp {
     }
 }
 
-fn base_config(sandbox: &Sandbox, database: &Database) -> String {
-    let urls = sandbox.urls();
+/// A configuration that suits the sandbox, on a free port.
+pub(crate) fn base_config(urls: &Urls, database: &str) -> String {
     let system = |name: &str, url: &str, more: &str| {
         format!(
             "[systems.{name}]\nbase_url = \"{url}\"\ntimeout = \"5s\"\nrate_per_second = 100000\nbackoff_initial = \"10ms\"\nbackoff_max = \"40ms\"\n{more}\n"
@@ -458,7 +461,7 @@ fn base_config(sandbox: &Sandbox, database: &Database) -> String {
     };
     [
         "[http]\nlisten = \"127.0.0.1:0\"\npublic_url = \"http://gateway.test\"\n".to_owned(),
-        format!("[database]\nurl = \"{}\"\n", database.url),
+        format!("[database]\nurl = \"{database}\"\n"),
         system("smart_league", &urls.smart_league, "secrets = [\"sandbox-smart-league-secret\"]"),
         system("guangdong", &urls.guangdong, "secrets = [\"sandbox-guangdong-secret\"]"),
         system("fujian", &urls.fujian, "passwords = [\"sandbox-fujian-password\"]\nfeed_interval = \"10ms\""),
