@@ -11,6 +11,9 @@ use tokio::sync::{mpsc, oneshot};
 /// The most pieces of work in one transaction: one that fails makes all of them run again alone.
 const MOST: usize = 64;
 
+/// How often a group runs again because other transactions were in its way.
+const MOST_RACES: u32 = 5;
+
 /// A piece of work that may share its transaction with others. It may run more than once: when another one of its group
 /// fails, nothing of the group is kept, and each runs again in a transaction of its own.
 pub trait Work: Send + Sync + 'static {
@@ -146,6 +149,17 @@ async fn end_group(databases: &super::tx::Inner, mut group: Vec<Box<dyn Job>>) {
 }
 
 async fn together(databases: &super::tx::Inner, group: &mut [Box<dyn Job>]) -> Result<(), StoreError> {
+    let mut races = 0;
+    loop {
+        match once(databases, group).await {
+            // PostgreSQL ends one of several transactions that wait for each other: it is as if it had not begun.
+            Err(error) if error.lost_a_race() && races < MOST_RACES => races += 1,
+            ended => return ended,
+        }
+    }
+}
+
+async fn once(databases: &super::tx::Inner, group: &mut [Box<dyn Job>]) -> Result<(), StoreError> {
     let mut tx = databases.write("group").await?;
     for job in &mut *group {
         job.run(&mut tx).await?;
