@@ -10,7 +10,9 @@ use crate::gate::{Gate, gate};
 use crate::inbound::apply::{contradiction, ended_badly};
 use crate::organization::check::Finding;
 use crate::partner::{Exchange, Outcome, Partner, Prepared};
-use crate::store::{Claimant, LeaseChange, Named, NewAttempt, Save, Sharing, StoreError, Stored, SystemRow, Tx, Work};
+use crate::store::{
+    Claimant, LeaseChange, Named, NewAttempt, Save, Sharing, StoreError, Stored, SystemRow, Tx, Work,
+};
 use crate::suspension::{note, note_probe};
 use crate::transfer::{Cause, Entry, Event, Verdict, advance};
 use jiff::Timestamp;

@@ -263,9 +263,13 @@ async fn refused_credentials_suspend_until_they_are_changed() {
 async fn restart_as_daemon(test: TestApp, config: &str) -> TestApp {
     let test = test.restart(config).await;
     for partner in test.app.partners.values() {
-        league_gateway::suspension::lift_if_credentials_changed(&test.app.store, partner, test.app.clock.now())
-            .await
-            .expect("it is looked at");
+        league_gateway::suspension::lift_if_credentials_changed(
+            &test.app.store,
+            partner,
+            test.app.clock.now(),
+        )
+        .await
+        .expect("it is looked at");
     }
     test
 }

@@ -3,7 +3,7 @@
 use super::backend::{Backend, Bench, Postgres, Sqlite};
 use super::samples::{NATIONAL, answered, at, open_attempt, sample, submit};
 use crate::support::Database;
-use league_gateway::store::{CallbackVerdict, CopiedTable, NewCallback, StoreError, SystemRow};
+use league_gateway::store::{CallbackVerdict, CopiedTable, NewCallback, StoreError};
 
 /// Something in every table, and numbers given out beyond those that are left.
 async fn fill(bench: &Bench) {
@@ -36,7 +36,7 @@ async fn fill(bench: &Bench) {
                 tx.remember_nonce(&NATIONAL, &format!("{number}-随机"), at(1)).await?;
             }
             tx.insert_token("upstream", b"hash", "view", at(1)).await?;
-            tx.save_system(&NATIONAL, &SystemRow { feed_cursor: 7, ..SystemRow::default() }).await
+            tx.move_feed_cursor(&NATIONAL, 0, 7).await
         })
         .await;
     for statement in [

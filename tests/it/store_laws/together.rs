@@ -6,7 +6,7 @@ use crate::support::in_time;
 use jiff::SignedDuration;
 use league_contract::{PartnerStatus, System};
 use league_gateway::clock::Clock;
-use league_gateway::store::{Bells, Store, StoreError, Tx, Work};
+use league_gateway::store::{Bells, Sharing, Store, StoreError, Tx, Work};
 use league_gateway::transfer::{Cause, Facts, State, advance};
 use std::cell::Cell;
 use std::sync::Arc;
@@ -116,10 +116,14 @@ struct Crossing {
 impl Work for Crossing {
     type Done = ();
 
+    fn sharing(&self) -> Sharing {
+        Sharing::Alone
+    }
+
     async fn run(&self, tx: &mut Tx) -> Result<(), StoreError> {
         for system in self.systems {
             let mut row = tx.system(system).await?;
-            row.feed_cursor += 1;
+            row.health.rests += 1;
             tx.save_system(system, &row).await?;
             if !self.before.swap(true, Ordering::Relaxed) {
                 self.both.wait().await;
@@ -143,7 +147,9 @@ pub(super) async fn works_that_wait_for_each_other_both_end(bench: Bench) {
     .await;
     one.expect("the first ends");
     another.expect("the second ends");
-    assert_eq!(bench.number("SELECT COUNT(*) FROM systems WHERE feed_cursor = 2").await, 2);
+    for system in [&NATIONAL, &GUANGDONG] {
+        assert_eq!(bench.read(async |tx| tx.system(system).await).await.health.rests, 2);
+    }
 }
 
 /// PostgreSQL alone: SQLite has one daemon.
