@@ -88,12 +88,15 @@ impl Store {
     /// [`StoreError::Database`]. Nothing was copied then.
     pub async fn copy_to(&self, target: &Self, verify: bool) -> Result<Vec<CopiedTable>, StoreError> {
         let _owners = (self.own()?, target.own()?);
-        let schema = |which: &str, error| match error {
-            StoreError::Schema(text) => StoreError::Schema(format!("the {which}: {text}")),
-            other => other,
-        };
-        self.require_current().await.map_err(|error| schema("source", error))?;
-        target.require_current().await.map_err(|error| schema("target", error))?;
+        for (name, store) in [("source", self), ("target", target)] {
+            store.require_current().await.map_err(|error| {
+                if matches!(error, StoreError::Schema(_)) {
+                    StoreError::Schema(format!("the {name}: {error}"))
+                } else {
+                    error
+                }
+            })?;
+        }
         let mut from = self.read("copy").await?;
         let mut to = target.write("copy").await?;
         let tables = tables(from.catalog().await?);

@@ -57,13 +57,18 @@ pub(super) const COUNT_TABLES: Text = text!(
 
 /// PostgreSQL: whoever writes to the event feed keeps others from it until its commit, so that cursors become visible
 /// in their order: a reader that has seen one has seen all before it. The lock is this feed's, not the whole database's.
-pub(super) const LOCK_FEED_POSTGRES: &str = "SELECT pg_advisory_xact_lock(1, 'events'::regclass::oid::int)";
+/// The commit announces it to all who listen.
+pub(super) const LOCK_FEED_POSTGRES: &str =
+    "SELECT pg_advisory_xact_lock(1, 'events'::regclass::oid::int), pg_notify('league_gateway', 'outbox')";
 
 /// PostgreSQL: where wake-ups are announced, over all schemas of a database; the payload is a word.
 pub(super) const CHANNEL_POSTGRES: &str = "league_gateway";
 
 /// The word of the intake table's trigger.
 pub(super) const INTAKE_WORD: &str = "intake";
+
+/// PostgreSQL: deadlock, serialization failure.
+pub(super) const LOST_RACES_POSTGRES: [&str; 2] = ["40P01", "40001"];
 
 /// The intake's rows in bytes.
 pub(super) const INTAKE: Text = text!(

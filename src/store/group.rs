@@ -11,6 +11,9 @@ use tokio::sync::{mpsc, oneshot};
 /// The most pieces of work in one transaction: one that fails makes all of them run again alone.
 const MOST: usize = 64;
 
+/// How often a group runs again because other transactions were in its way.
+const MOST_RACES: u32 = 5;
+
 /// A piece of work that may share its transaction with others. It may run more than once: when another one of its group
 /// fails, nothing of the group is kept, and each runs again in a transaction of its own.
 pub trait Work: Send + Sync + 'static {
@@ -95,14 +98,15 @@ impl Store {
     /// # Errors
     /// [`StoreError`]; then nothing of it was kept.
     pub async fn grouped<W: Work>(&self, work: W) -> Result<W::Done, StoreError> {
-        if work.sharing() == Sharing::Alone && !self.is_one_daemons() {
-            let mut tx = self.write("turn").await?;
-            let done = work.run(&mut tx).await?;
-            tx.commit().await?;
-            return Ok(done);
-        }
+        let alone = work.sharing() == Sharing::Alone && !self.is_one_daemons();
         let (reply, done) = oneshot::channel();
-        self.groups.0.send(Box::new(Waiting { work, done: None, reply })).map_err(|_| StoreError::Closed)?;
+        let mut job: Box<dyn Job> = Box::new(Waiting { work, done: None, reply });
+        if alone {
+            let ended = together(&self.inner, "turn", std::slice::from_mut(&mut job)).await;
+            job.end(ended);
+        } else {
+            self.groups.0.send(job).map_err(|_| StoreError::Closed)?;
+        }
         done.await.map_err(|_| StoreError::Closed)?
     }
 }
@@ -130,7 +134,7 @@ pub(super) async fn commit_groups(
 }
 
 async fn end_group(databases: &super::tx::Inner, mut group: Vec<Box<dyn Job>>) {
-    let Err(error) = together(databases, &mut group).await else {
+    let Err(error) = together(databases, "group", &mut group).await else {
         group.into_iter().for_each(|job| job.end(Ok(())));
         return;
     };
@@ -140,13 +144,32 @@ async fn end_group(databases: &super::tx::Inner, mut group: Vec<Box<dyn Job>>) {
     }
     tracing::warn!(%error, works = group.len(), "a group of work failed: each is tried alone");
     for mut job in group {
-        let ended = together(databases, std::slice::from_mut(&mut job)).await;
+        let ended = together(databases, "group", std::slice::from_mut(&mut job)).await;
         job.end(ended);
     }
 }
 
-async fn together(databases: &super::tx::Inner, group: &mut [Box<dyn Job>]) -> Result<(), StoreError> {
-    let mut tx = databases.write("group").await?;
+async fn together(
+    databases: &super::tx::Inner,
+    name: &'static str,
+    group: &mut [Box<dyn Job>],
+) -> Result<(), StoreError> {
+    let mut races = 0;
+    loop {
+        match once(databases, name, group).await {
+            // PostgreSQL ends one of several transactions that wait for each other: it is as if it had not begun.
+            Err(error) if error.lost_a_race() && races < MOST_RACES => races += 1,
+            ended => return ended,
+        }
+    }
+}
+
+async fn once(
+    databases: &super::tx::Inner,
+    name: &'static str,
+    group: &mut [Box<dyn Job>],
+) -> Result<(), StoreError> {
+    let mut tx = databases.write(name).await?;
     for job in &mut *group {
         job.run(&mut tx).await?;
     }

@@ -93,6 +93,15 @@ pub enum StoreError {
     LeaseLost(i64),
 }
 
+impl StoreError {
+    /// Whether the database ended the transaction in favour of another: the same again may succeed.
+    #[must_use]
+    pub fn lost_a_race(&self) -> bool {
+        let Self::Database { source: sqlx::Error::Database(error), .. } = self else { return false };
+        error.code().is_some_and(|code| dialect::LOST_RACES_POSTGRES.contains(&&*code))
+    }
+}
+
 /// How the schema in the database compares to this program's.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum SchemaState {

@@ -7,6 +7,7 @@ mod alarms;
 mod attempts;
 mod backend;
 mod callbacks;
+mod copy;
 mod crash;
 mod damage;
 mod doors;
@@ -139,6 +140,8 @@ mod postgres_alone {
 
     laws! { Postgres;
         together:
-            a_claim_passes_over_what_is_being_claimed;
+            a_claim_passes_over_what_is_being_claimed
+            works_that_wait_for_each_other_both_end
+            a_commit_rings_in_other_processes;
     }
 }

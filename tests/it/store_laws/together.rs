@@ -1,12 +1,17 @@
 //! Many hands at once: nobody's change is lost, nobody waits for what is another's, and the feed skips nothing.
 
 use super::backend::{Bench, write};
-use super::samples::{FOLLOWING, NATIONAL, at, claimant, happen, insert, reported, sample};
+use super::samples::{FOLLOWING, GUANGDONG, NATIONAL, at, claimant, happen, insert, reported, sample};
 use crate::support::in_time;
-use league_contract::PartnerStatus;
-use league_gateway::store::{Store, StoreError, Tx};
+use jiff::SignedDuration;
+use league_contract::{PartnerStatus, System};
+use league_gateway::clock::Clock;
+use league_gateway::store::{Bells, Sharing, Store, StoreError, Tx, Work};
 use league_gateway::transfer::{Cause, Facts, State, advance};
 use std::cell::Cell;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use tokio::sync::Barrier;
 
 /// Everybody reads a number and writes the next one; between the two the others have their chance.
 async fn count_together(bench: &Bench, next: impl AsyncFn(&mut Tx) -> Result<(), StoreError>) {
@@ -99,4 +104,72 @@ pub(super) async fn a_claim_passes_over_what_is_being_claimed(bench: Bench) {
     second.commit().await.expect("it commits");
     first.commit().await.expect("it commits");
     assert_eq!(bench.number("SELECT COUNT(*) FROM transfers WHERE lease_token IS NOT NULL").await, 3);
+}
+
+/// Locks two systems, one after the other; the first time, not before another work has locked its own first one.
+struct Crossing {
+    systems: [&'static System; 2],
+    both: Arc<Barrier>,
+    before: AtomicBool,
+}
+
+impl Work for Crossing {
+    type Done = ();
+
+    fn sharing(&self) -> Sharing {
+        Sharing::Alone
+    }
+
+    async fn run(&self, tx: &mut Tx) -> Result<(), StoreError> {
+        for system in self.systems {
+            let mut row = tx.system(system).await?;
+            row.health.rests += 1;
+            tx.save_system(system, &row).await?;
+            if !self.before.swap(true, Ordering::Relaxed) {
+                self.both.wait().await;
+            }
+        }
+        Ok(())
+    }
+}
+
+/// PostgreSQL alone: it ends one of the two, which is run again.
+pub(super) async fn works_that_wait_for_each_other_both_end(bench: Bench) {
+    let other = bench.again().await;
+    let both = Arc::new(Barrier::new(2));
+    let crossing = |systems| Crossing { systems, both: both.clone(), before: AtomicBool::new(false) };
+    let (one, another) = in_time("both works", async {
+        tokio::join!(
+            bench.store.grouped(crossing([&NATIONAL, &GUANGDONG])),
+            other.grouped(crossing([&GUANGDONG, &NATIONAL]))
+        )
+    })
+    .await;
+    one.expect("the first ends");
+    another.expect("the second ends");
+    for system in [&NATIONAL, &GUANGDONG] {
+        assert_eq!(bench.read(async |tx| tx.system(system).await).await.health.rests, 2);
+    }
+}
+
+/// PostgreSQL alone: SQLite has one daemon.
+pub(super) async fn a_commit_rings_in_other_processes(bench: Bench) {
+    let (bells, clock) = (Bells::default(), Clock::manual(at(0)));
+    let (mut outbox, mut intake) = (bells.outbox.listen(), bells.intake.listen());
+    let other = bench.again().await;
+    let listening = tokio::spawn({
+        let clock = clock.clone();
+        async move { other.listen(bells, clock).await }
+    });
+    let hour = SignedDuration::from_hours(1);
+    in_time("the listener to begin", async {
+        outbox.wait(&clock, hour).await;
+        intake.wait(&clock, hour).await;
+    })
+    .await;
+    bench.put(&sample(1)).await;
+    in_time("the bell of the outbox", outbox.wait(&clock, hour)).await;
+    bench.execute("INSERT INTO intake (request_id, payload) VALUES ('A', '{}')").await;
+    in_time("the bell of the intake", intake.wait(&clock, hour)).await;
+    listening.abort();
 }
