@@ -10,7 +10,7 @@ mod sweep;
 mod turn;
 
 pub use driver::Driver;
-pub use settle::{Consequence, consequence};
+pub use settle::{Consequence, Situation, consequence};
 pub use sweep::Sweeper;
 
 use crate::clock::Clock;

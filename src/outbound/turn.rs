@@ -148,8 +148,11 @@ impl Turn {
             (_, Operation::Submit) => Cause::Delivery,
             (_, _) => Cause::Query,
         };
+        let not_sent = matches!(exchange.outcome, Outcome::NotSent(_));
+        let doubtful = (not_sent || current.withdrawal.is_some()) && tx.may_have_arrived(current.id).await?;
+        facts.doubtful = doubtful;
         let mut step = advance(policy.following, current, event, facts, now);
-        if matches!(exchange.outcome, Outcome::NotSent(_)) && !tx.may_have_arrived(current.id).await? {
+        if not_sent && !doubtful {
             // No partner has seen this content yet: the organization is checked again next time.
             step.entry.sent_name = None;
         }
@@ -246,7 +249,8 @@ impl Turn {
                 Ok(transfer) => transfer,
                 Err(error) => {
                     tracing::error!(request_id = %entry.request_id, %error, "a document can't be opened: it is tried again later");
-                    let end = step::unreadable(&self.partner, &entry, &error, now);
+                    let mut end = step::unreadable(&self.partner, &entry, &error, now);
+                    end.facts.doubtful = entry.withdrawal.is_some() && tx.may_have_arrived(entry.id).await?;
                     saves.push(self.end(&entry, end, now));
                     continue;
                 }

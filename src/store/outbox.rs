@@ -233,7 +233,8 @@ impl Tx {
                 Some(_) => rescued.queued += 1,
                 None => rescued.freed += 1,
             }
-            let step = advance(following, &stored.entry, event, Facts::default(), at);
+            let facts = Facts { doubtful: self.may_have_arrived(stored.entry.id).await?, ..Facts::default() };
+            let step = advance(following, &stored.entry, event, facts, at);
             self.save(&step, true, Cause::Clock, at).await?;
         }
         Ok(rescued)

@@ -157,6 +157,9 @@ pub struct Facts {
     pub withdrawal_refused: bool,
     /// The exchange brought nothing: the backoff goes on.
     pub fruitless: bool,
+    /// A submit of this transfer may have arrived without our knowing: back in the queue it is asked about, not called
+    /// withdrawn.
+    pub doubtful: bool,
 }
 
 /// A line of the timeline; the first two kinds are the event feed's too.
@@ -239,7 +242,9 @@ pub fn advance(
     let mut heard = matches!(event, Some(Event::Reported(_)));
     if let Verdict::To(next) = verdict {
         change(&mut entry, next, at, &mut lines);
+        let unasked = next == State::Queued && facts.doubtful && event != Some(Event::NotReceived);
         if entry.withdrawal.is_some()
+            && !unasked
             && let Verdict::To(back) = transition(following.completion, next, Event::WithdrawnHere)
         {
             // Nobody has it and upstream wants it back: there is nothing left to ask a partner for.
@@ -552,6 +557,21 @@ pub(crate) mod tests {
         let after = national(&before, Some(Event::NotReceived), Facts::default(), 2);
         assert_eq!((after.entry.state, after.entry.due_at), (State::Withdrawn, None));
         assert_eq!(after.lines.len(), 2);
+    }
+
+    /// An earlier submit may have arrived: that this one did not go out says nothing about it.
+    #[test]
+    fn a_withdrawal_in_doubt_is_asked_about_first() {
+        let mut before = entry(State::Sending);
+        before.withdrawal = Some(Withdrawal { reason: "改变计划".into(), at: at(1) });
+        let facts = |doubtful| Facts { doubtful, ..Facts::default() };
+        let sure = national(&before, Some(Event::Released), facts(false), 2).entry;
+        assert_eq!((sure.state, sure.withdrawal), (State::Withdrawn, None));
+        let doubt = national(&before, Some(Event::Released), facts(true), 2).entry;
+        assert_eq!((doubt.state, doubt.due_at), (State::Queued, Some(at(2))));
+        assert!(doubt.withdrawal.is_some());
+        let asked = Entry { state: State::Unconfirmed, ..doubt };
+        assert_eq!(national(&asked, Some(Event::NotReceived), facts(true), 3).entry.state, State::Withdrawn);
     }
 
     #[test]

@@ -67,6 +67,7 @@ macro_rules! every_law_on {
                 only_an_open_submit_makes_doubt
                 a_question_under_way_frees_the_transfer
                 a_wanted_withdrawal_needs_no_partner_when_nothing_was_sent
+                a_wanted_withdrawal_in_doubt_is_not_done_by_a_rescue
                 a_lease_that_lasts_is_left_alone
                 another_systems_leases_are_left_alone
                 a_thousand_foreign_leases_hide_nothing;

@@ -1,10 +1,12 @@
 //! What becomes of the work of a daemon that is gone.
 
 use super::backend::Bench;
-use super::samples::{FOLLOWING, GUANGDONG, NATIONAL, at, claimant, insert, open_attempt, sample, submit};
+use super::samples::{
+    FOLLOWING, GUANGDONG, NATIONAL, answered, at, claimant, insert, open_attempt, sample, submit,
+};
 use jiff::Timestamp;
 use league_contract::Operation;
-use league_gateway::store::{Abandoned, NewAttempt, Rescued};
+use league_gateway::store::{Abandoned, AttemptResult, NewAttempt, Rescued};
 use league_gateway::transfer::{Advance, Cause, State, Verdict, Withdrawal};
 
 async fn rescue(bench: &Bench, before: Timestamp) -> Rescued {
@@ -83,19 +85,40 @@ pub(super) async fn a_question_under_way_frees_the_transfer(bench: Bench) {
     assert_eq!(bench.claim(9, 1).await.len(), 3);
 }
 
-pub(super) async fn a_wanted_withdrawal_needs_no_partner_when_nothing_was_sent(bench: Bench) {
-    let id = bench.put(&sample(1)).await;
-    let lease = bench.claim_one(1).await;
+async fn wish(bench: &Bench, id: i64) {
     bench
         .write(async |tx| {
-            let mut entry = tx.leased(id, lease.token).await?.entry;
+            let mut entry = tx.transfer_by_id(id).await?.expect("it is there").entry;
             entry.withdrawal = Some(Withdrawal { reason: "误报".into(), at: at(2) });
             let step = Advance { entry, lines: vec![], verdict: Verdict::Stays };
             tx.save(&step, false, Cause::Upstream, at(2)).await
         })
         .await;
+}
+
+pub(super) async fn a_wanted_withdrawal_needs_no_partner_when_nothing_was_sent(bench: Bench) {
+    let id = bench.put(&sample(1)).await;
+    bench.claim_one(1).await;
+    wish(&bench, id).await;
     rescue(&bench, Timestamp::MAX).await;
     assert_eq!(bench.stored(id).await.entry.state, State::Withdrawn);
+}
+
+/// This time nothing was sent, but an earlier submit may have arrived: the partner is asked.
+pub(super) async fn a_wanted_withdrawal_in_doubt_is_not_done_by_a_rescue(bench: Bench) {
+    let id = bench.put(&sample(1)).await;
+    bench
+        .write(async |tx| {
+            let attempt = open_attempt(tx, &submit(id, 0)).await?;
+            tx.close_attempts(&[(attempt, &AttemptResult { outcome: "unclear", ..answered(0) })]).await
+        })
+        .await;
+    bench.claim_one(1).await;
+    wish(&bench, id).await;
+    assert_eq!(rescue(&bench, Timestamp::MAX).await, Rescued { queued: 1, ..Rescued::default() });
+    let entry = bench.stored(id).await.entry;
+    assert_eq!((entry.state, entry.due_at), (State::Queued, Some(at(200))));
+    assert!(entry.withdrawal.is_some());
 }
 
 pub(super) async fn a_lease_that_lasts_is_left_alone(bench: Bench) {
