@@ -8,6 +8,7 @@ mod api;
 mod callbacks;
 mod delivery;
 mod gate;
+mod model;
 mod privacy;
 mod settings;
 mod store_laws;
