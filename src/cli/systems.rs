@@ -189,7 +189,8 @@ async fn resume(context: &Context, app: &App, partner: &Partner) -> Done {
     row.health.clear();
     tx.save_system(&partner.system, &row).await?;
     for kind in [AlarmKind::Suspended, AlarmKind::Breaker, AlarmKind::ClockSkew] {
-        tx.clear_alarm(Some(&partner.system), kind, Some("operator: systems resume"), app.clock.now()).await?;
+        tx.clear_alarm(Some(&partner.system), kind, Some("operator: systems resume"), app.clock.now())
+            .await?;
     }
     tx.commit().await?;
     let lang = context.out.lang;

@@ -331,10 +331,7 @@ fn policy(reader: &mut Reader, key: &impl Fn(&str) -> String) -> Option<Policy> 
         max_attempts: max_attempts?,
         concurrency: concurrency?,
         feed_interval: span(feed_interval.flatten().unwrap_or(Duration::from_secs(30)))?,
-        watch: Watch {
-            backlog_limit: span(backlog_limit?)?,
-            lapse_warning: span(lapse_warning?)?,
-        },
+        watch: Watch { backlog_limit: span(backlog_limit?)?, lapse_warning: span(lapse_warning?)? },
     })
 }
 

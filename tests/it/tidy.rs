@@ -7,7 +7,7 @@ use std::path::{Path, PathBuf};
 /// The floors from the ground up, and the rooms on each. A room may use what is on its own floor and below, in no circle.
 const FLOORS: [&[&str]; 7] = [
     // Pure: no I/O, and but for the clock's sleep nothing asynchronous.
-    &["transfer", "routing", "clock", "retry", "gate", "organization::normalize"],
+    &["transfer", "alarm", "routing", "clock", "retry", "gate", "organization::normalize"],
     // Effects.
     &["seal", "store", "transport", "notify", "lifecycle", "telemetry"],
     // One system, one caller, one transfer as the rest sees them.
