@@ -2,6 +2,7 @@
 //! suspension. A look reads first; it writes only what has changed.
 
 use crate::alarm::AlarmKind;
+use crate::gate::Why;
 use crate::partner::{Partner, Partners, Watch};
 use crate::store::{Store, StoreError};
 use jiff::{SignedDuration, Timestamp};
@@ -24,6 +25,8 @@ struct Queue {
     /// Open transfers near their deadline.
     lapsing: i64,
     suspended: bool,
+    /// Why its breaker is open.
+    breaker: Option<Why>,
 }
 
 /// What becomes of an alarm.
@@ -66,11 +69,13 @@ pub(super) async fn look(store: &Store, partners: &Partners, now: Timestamp) -> 
         let soon = |after: SignedDuration| now.saturating_add(after).unwrap_or(Timestamp::MAX);
         let system = &partner.system;
         let oldest = look.next_due(system).await?.map(|due| now.duration_since(due));
+        let row = look.system(system).await?;
         let queue = Queue {
             falling_due: look.falling_due(system, soon(watch.backlog_limit), measure.capacity() + 1).await?,
             oldest: oldest.unwrap_or_default().max(SignedDuration::ZERO),
             lapsing: look.lapsing(system, soon(watch.lapse_warning), MOST_LAPSES).await?,
-            suspended: look.system(system).await?.suspended.is_some(),
+            suspended: row.suspended.is_some(),
+            breaker: row.health.breaker.open(),
         };
         show(system, queue);
         for (kind, turn) in judge(measure, queue, |kind| {
@@ -128,7 +133,7 @@ fn show(system: &System, queue: Queue) {
 /// What becomes of the alarms that are level with what a look sees. Between the limit and its half a backlog's alarm
 /// stays as it is, so that it does not flicker.
 fn judge(measure: Measure, queue: Queue, open: impl Fn(AlarmKind) -> bool) -> Vec<(AlarmKind, Turn)> {
-    let Queue { falling_due, oldest, lapsing, suspended } = queue;
+    let Queue { falling_due, oldest, lapsing, suspended, breaker } = queue;
     let Measure { watch, rate } = measure;
     let (capacity, limit) = (measure.capacity(), watch.backlog_limit);
     let high = falling_due > capacity || oldest > limit;
@@ -160,10 +165,13 @@ fn judge(measure: Measure, queue: Queue, open: impl Fn(AlarmKind) -> bool) -> Ve
         ]
     };
     let stopped = || ["见 systems list".to_owned(), "see `systems list`".to_owned()];
-    let levels: [(AlarmKind, bool, bool, &dyn Fn() -> [String; 2]); 3] = [
+    let (broken, skewed) = (breaker == Some(Why::Breaker), breaker == Some(Why::ClockSkew));
+    let levels: [(AlarmKind, bool, bool, &dyn Fn() -> [String; 2]); 5] = [
         (AlarmKind::Backlog, high, low, &backlog),
         (AlarmKind::Lapses, lapsing > 0, lapsing == 0, &lapses),
         (AlarmKind::Suspended, suspended, !suspended, &stopped),
+        (AlarmKind::Breaker, broken, !broken, &stopped),
+        (AlarmKind::ClockSkew, skewed, !skewed, &stopped),
     ];
     let turned = levels.into_iter().filter_map(|(kind, raise, clear, detail)| match open(kind) {
         false if raise => Some((kind, Turn::Raise(detail()))),
@@ -177,7 +185,8 @@ fn judge(measure: Measure, queue: Queue, open: impl Fn(AlarmKind) -> bool) -> Ve
 mod tests {
     use super::*;
 
-    const QUIET: Queue = Queue { falling_due: 0, oldest: SignedDuration::ZERO, lapsing: 0, suspended: false };
+    const QUIET: Queue =
+        Queue { falling_due: 0, oldest: SignedDuration::ZERO, lapsing: 0, suspended: false, breaker: None };
 
     /// What becomes of the one kind of alarm, when it is open and when it is not.
     fn turns(kind: AlarmKind, queue: Queue) -> (bool, bool) {
@@ -210,10 +219,15 @@ mod tests {
     }
 
     #[test]
-    fn lapses_and_suspension_follow_what_is_seen() {
-        for kind in [AlarmKind::Lapses, AlarmKind::Suspended] {
-            assert_eq!(turns(kind, QUIET), (false, true));
-            assert_eq!(turns(kind, Queue { lapsing: 1, suspended: true, ..QUIET }), (true, false));
+    fn the_other_alarms_follow_what_is_seen() {
+        for (kind, queue) in [
+            (AlarmKind::Lapses, Queue { lapsing: 1, ..QUIET }),
+            (AlarmKind::Suspended, Queue { suspended: true, ..QUIET }),
+            (AlarmKind::Breaker, Queue { breaker: Some(Why::Breaker), ..QUIET }),
+            (AlarmKind::ClockSkew, Queue { breaker: Some(Why::ClockSkew), ..QUIET }),
+        ] {
+            assert_eq!(turns(kind, QUIET), (false, true), "{kind}");
+            assert_eq!(turns(kind, queue), (true, false), "{kind}");
         }
     }
 

@@ -1,4 +1,4 @@
-//! What time brings: lapses, check-in deadlines.
+//! What time brings: lapses, check-in deadlines, and the alarms about them.
 
 use crate::support::{SIDES, Setup, Side, TestApp};
 use jiff::SignedDuration;
@@ -111,5 +111,107 @@ async fn an_approval_after_the_lapse_is_a_contradiction() {
     test.run_until_idle().await;
     assert_eq!(test.get("smart_league").await["state"], "overdue", "the first word stands");
     assert!(test.tells("smart_league", "conflict").await);
+    test.finish().await;
+}
+
+/// The open alarms after a look, as `system:kind`.
+async fn alarms(test: &TestApp) -> Vec<String> {
+    test.app.sweeper().look().await.expect("it looks");
+    let mut tx = test.app.store.read("test").await.expect("the store answers");
+    let open = tx.alarms(true, 100).await.expect("alarms can be read");
+    let mut names: Vec<_> =
+        open.into_iter().map(|one| format!("{}:{}", one.system.unwrap_or_default(), one.kind)).collect();
+    names.sort_unstable();
+    names
+}
+
+/// What the feed says of alarms: `system kind raised`.
+async fn heard(test: &TestApp) -> Vec<String> {
+    let page = test.client.get("/v1/events?after=0&limit=1000").await.json();
+    let events = page["events"].as_array().expect("events").clone();
+    let alarms = events.into_iter().filter(|one| one["type"] == "alarm");
+    alarms
+        .map(|one| {
+            assert!(one["request_id"].is_null() && one["detail"].is_string(), "{one}");
+            format!("{} {} {}", one["system"], one["alarm"], one["raised"]).replace('"', "")
+        })
+        .collect()
+}
+
+#[tokio::test]
+async fn a_backlog_is_told_once_and_over_once_also_where_nothing_is_sent() {
+    let test = Setup::by_hand().start().await;
+    let side = &SIDES[1];
+    let pause = async |sql: &'static str| {
+        let mut connection = test.connection().await;
+        sqlx::query(sql).execute(&mut connection).await.expect("it is changed");
+    };
+    pause(
+        "INSERT INTO systems (system, feed_cursor, paused) VALUES ('guangdong', 0, \
+        '{\"by\": \"a\", \"reason\": \"b\", \"at\": \"2026-07-01T00:00:00Z\", \"until\": null}')",
+    )
+    .await;
+    test.submit(&side.document("WAITS", 1)).await;
+    test.run_until_idle().await;
+    assert_eq!(alarms(&test).await, [""; 0]);
+    test.later(3600).await;
+    assert_eq!(alarms(&test).await, [""; 0], "an hour is no more than an hour");
+    test.later(1).await;
+    assert_eq!(alarms(&test).await, ["guangdong:backlog"]);
+    test.later(1).await;
+    assert_eq!(alarms(&test).await, ["guangdong:backlog"]);
+    pause("UPDATE systems SET paused = NULL").await;
+    test.run_until_idle().await;
+    assert_eq!(test.get("WAITS").await["state"], "completed");
+    assert_eq!(alarms(&test).await, [""; 0]);
+    assert_eq!(heard(&test).await, ["guangdong backlog true", "guangdong backlog false"]);
+    test.finish().await;
+}
+
+#[tokio::test]
+async fn more_than_can_be_sent_in_time_is_a_backlog() {
+    let config = "[systems.smart_league]\nbacklog_limit = '1s'\nrate_per_second = 2";
+    let test = Setup::by_hand().config(config).start().await;
+    for n in 0..3 {
+        test.submit(&SIDES[0].document(&format!("MANY-{n}"), n)).await;
+    }
+    assert_eq!(alarms(&test).await, ["smart_league:backlog"]);
+    test.run_until_idle().await;
+    test.later(10).await;
+    assert_eq!(alarms(&test).await, [""; 0]);
+    test.finish().await;
+}
+
+#[tokio::test]
+async fn a_lapse_is_warned_of_before_it_comes() {
+    let test = waiting("").await;
+    assert_eq!(alarms(&test).await, [""; 0]);
+    test.app.clock.advance(SignedDuration::from_secs(9 * DAY));
+    test.deliver().await;
+    assert_eq!(alarms(&test).await, ["smart_league:lapses"]);
+    test.app.clock.advance(SignedDuration::from_secs(2 * DAY));
+    test.deliver().await;
+    assert_eq!(test.get("smart_league").await["state"], "overdue");
+    assert_eq!(alarms(&test).await, [""; 0]);
+    assert_eq!(heard(&test).await, ["smart_league lapses true", "smart_league lapses false"]);
+    test.mend_callbacks();
+    test.finish().await;
+}
+
+#[tokio::test]
+async fn contradictions_raise_one_alarm_that_waits_for_a_person() {
+    let test = waiting("[systems.smart_league]\nlapse_after = '3s'").await;
+    test.submit(&SIDES[0].document("SECOND", 7)).await;
+    test.deliver().await;
+    test.app.clock.advance(SignedDuration::from_secs(3));
+    test.deliver().await;
+    test.mend_callbacks();
+    for id in ["smart_league", "SECOND"] {
+        assert!(test.sandbox.advance(id, &Step::Approve).await);
+        test.run_until_idle().await;
+        assert!(test.tells(id, "conflict").await, "{id}");
+    }
+    assert_eq!(alarms(&test).await, ["smart_league:conflicts"]);
+    assert_eq!(heard(&test).await.iter().filter(|one| one.contains("conflicts")).count(), 1);
     test.finish().await;
 }
