@@ -170,12 +170,12 @@ impl Case {
                 test.mend_callbacks();
             }
             Operation::Withdraw => {
-                test.run_until_idle().await;
+                self.settle(test, id, self.side.waits).await;
                 let path = format!("/v1/transfers/{id}/withdraw");
                 test.client.post(&path, &json!({"reason": "改变去向"})).await;
             }
             Operation::ListChanges => {
-                test.deliver().await;
+                self.settle(test, id, self.side.waits).await;
                 test.sandbox.advance(id, &self.side.completes).await;
             }
         }
