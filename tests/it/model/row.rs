@@ -7,7 +7,7 @@ use league_contract::{
     Reply, RequestId, System, Transfer, Words, document,
 };
 use league_gateway::outbound::{Situation, consequence};
-use league_gateway::partner::{Outcome, Policy};
+use league_gateway::partner::{Outcome, Policy, Watch};
 use league_gateway::retry::Schedule;
 use league_gateway::transfer::{
     Entry, Event, Facts, Following, Line, Milestones, State, Verdict, Withdrawal, advance,
@@ -80,7 +80,15 @@ fn now() -> Timestamp {
 
 fn policy(completion: Completion) -> Policy {
     Policy {
-        following: Following { completion, reconcile_after: SignedDuration::from_hours(6) },
+        following: Following {
+            completion,
+            reconcile_after: SignedDuration::from_hours(6),
+            lapse_after: SignedDuration::from_hours(240),
+        },
+        watch: Watch {
+            backlog_limit: SignedDuration::from_hours(1),
+            lapse_warning: SignedDuration::from_hours(48),
+        },
         schedule: Schedule { initial: Duration::from_secs(1), max: Duration::from_secs(600) },
         max_attempts: u32::from(MAX_ATTEMPTS),
         concurrency: 1,
@@ -102,6 +110,7 @@ fn template() -> Entry {
         attempts: 0,
         tries: 0,
         due_at: None,
+        deadline_at: None,
         held: None,
         withdrawal: None,
         last_error: None,
@@ -227,8 +236,14 @@ impl Rules {
         transfer: &Transfer,
     ) -> (Option<Event>, Along) {
         let entry = Entry { state, attempts: u32::from(attempts), ..self.template.clone() };
-        let situation =
-            Situation { operation, entry: &entry, transfer, policy: policy(self.completion), now: now() };
+        let situation = Situation {
+            operation,
+            entry: &entry,
+            transfer,
+            policy: policy(self.completion),
+            asked_at: now(),
+            now: now(),
+        };
         let meant = consequence(situation, &outcome(answered));
         let along = Along {
             due: meant.facts.due_at.is_some(),

@@ -96,9 +96,11 @@ pub(super) async fn old_nonces_are_forgotten_oldest_first_and_so_many_at_once(be
     assert!(!bench.read(async |tx| tx.has_old_nonces(at(0)).await).await);
     assert!(bench.read(async |tx| tx.has_old_nonces(at(4)).await).await);
     assert_eq!(bench.write(async |tx| tx.forget_nonces(at(4), 3).await).await, 3);
-    assert_eq!(bench.texts("SELECT nonce FROM nonces ORDER BY nonce").await, ["n-3", "n-4"]);
+    assert_eq!(bench.number("SELECT COUNT(*) FROM nonces").await, 2);
+    assert_eq!(bench.number("SELECT COUNT(*) FROM nonces WHERE nonce IN ('n-3', 'n-4')").await, 2);
     assert_eq!(bench.write(async |tx| tx.forget_nonces(at(4), 3).await).await, 1);
-    assert_eq!(bench.texts("SELECT nonce FROM nonces").await, ["n-4"]);
+    assert_eq!(bench.number("SELECT COUNT(*) FROM nonces").await, 1);
+    assert_eq!(bench.number("SELECT COUNT(*) FROM nonces WHERE nonce = 'n-4'").await, 1);
 }
 
 pub(super) async fn a_nonce_belongs_to_its_system(bench: Bench) {
