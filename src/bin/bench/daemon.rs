@@ -20,13 +20,13 @@ pub(super) struct Daemon {
 impl Daemon {
     /// Starts it; returns before it serves.
     pub(super) fn start(lab: &Lab, setup: &Setup<'_>) -> anyhow::Result<Self> {
-        Self::start_with(Command::new(program()?), lab, setup)
+        Self::start_with(Command::new(&lab.program.path), lab, setup)
     }
 
     /// Starts it on the first core alone.
     pub(super) fn start_on_one_core(lab: &Lab, setup: &Setup<'_>) -> anyhow::Result<Self> {
         let mut command = Command::new("taskset");
-        command.args(["-c", "0"]).arg(program()?);
+        command.args(["-c", "0"]).arg(&lab.program.path);
         Self::start_with(command, lab, setup).context("taskset (util-linux) is needed")
     }
 
@@ -34,7 +34,11 @@ impl Daemon {
         let config = lab.configure(setup)?;
         let log = config.with_extension("log");
         let file = File::options().create(true).append(true).open(&log)?;
-        command.arg("--config").arg(config).args(["--color", "never", "run", "--log", "warn"]);
+        command
+            .args(lab.program.first)
+            .arg("--config")
+            .arg(config)
+            .args(["--color", "never", "run", "--log", "warn"]);
         command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::from(file)).kill_on_drop(true);
         let mut process = command.spawn().context("the daemon can't be started")?;
         let pid = process.id().context("the daemon ended at once")?;
@@ -90,14 +94,21 @@ impl Daemon {
     }
 }
 
-/// The gateway's program, which Cargo puts beside this one.
-fn program() -> anyhow::Result<PathBuf> {
-    let own = std::env::current_exe().context("this program can't find itself")?;
-    let program = own.with_file_name("league-gateway");
-    anyhow::ensure!(
-        program.exists(),
-        "{} is missing: build it with `cargo build --release`",
-        program.display()
-    );
-    Ok(program)
+/// What is run as the daemon.
+pub(super) struct Program {
+    path: PathBuf,
+    first: Option<&'static str>,
+}
+
+impl Program {
+    /// This program in its other role, or another build.
+    pub(super) fn new(other: Option<PathBuf>) -> anyhow::Result<Self> {
+        Ok(match other {
+            Some(path) => Self { path, first: None },
+            None => {
+                let own = std::env::current_exe().context("this program can't find itself")?;
+                Self { path: own, first: Some("gateway") }
+            }
+        })
+    }
 }

@@ -91,7 +91,7 @@ pub(super) async fn queue(
                 IntakeError::Refused(problems) => {
                     anyhow::anyhow!("a made-up transfer is refused: {problems:?}")
                 }
-                other => other.into(),
+                other @ (IntakeError::Store(_) | IntakeError::Seal(_)) => other.into(),
             })?;
         }
         tx.commit().await?;

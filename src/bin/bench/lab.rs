@@ -1,5 +1,6 @@
 //! What every measurement shares: a folder, the sink, a client, the daemon's keys, and made-up transfers.
 
+use super::daemon::Program;
 use super::database::Database;
 use super::fill::{Side, document};
 use super::http::{Http, Letter};
@@ -22,6 +23,7 @@ pub(super) struct Lab {
     keys: String,
     pub(super) http: Http,
     pub(super) sink: Partner,
+    pub(super) program: Program,
 }
 
 /// What a daemon is configured with, beside what all have.
@@ -42,7 +44,7 @@ impl<'a> Setup<'a> {
 }
 
 impl Lab {
-    pub(super) async fn open(folder: Option<&Path>, quick: bool) -> anyhow::Result<Self> {
+    pub(super) async fn open(folder: Option<&Path>, quick: bool, program: Program) -> anyhow::Result<Self> {
         // The provider is the process's; a second one is refused, and the first stays.
         drop(rustls::crypto::ring::default_provider().install_default());
         let mut builder = tempfile::Builder::new();
@@ -52,7 +54,7 @@ impl Lab {
         let keys = format!("keys = ['bench:{}']\nindex_key = '{}'\n", key.as_str(), index.as_str());
         let http = Http::new()?;
         let sink = Partner::start(http.clone()).await?;
-        Ok(Self { folder, quick, keys, http, sink })
+        Ok(Self { folder, quick, keys, http, sink, program })
     }
 
     pub(super) fn folder(&self) -> &Path {

@@ -1,7 +1,7 @@
 //! Measures what the gateway promises about delivery, in one run on one machine, side by side with what it is compared
 //! to, and writes `BENCHMARKS.md`.
 //!
-//! The daemon is the `league-gateway` program beside this one, run as a child with a configuration of its own; the
+//! The daemon is this program again, in a child that does what `league-gateway` does: it can't be an older build. The
 //! partner (`sink`) is another child. Everything that a figure says was measured in the run that wrote it.
 
 mod callbacks;
@@ -22,10 +22,13 @@ mod volume;
 mod watch;
 
 use clap::{Parser, Subcommand, ValueEnum};
+use daemon::Program;
 use database::Server;
 use lab::Lab;
+use league_gateway::cli::Cli;
 use report::Report;
 use std::path::PathBuf;
+use std::process::ExitCode;
 
 /// Measures delivery, and writes a table of figures.
 #[derive(Parser, Debug)]
@@ -45,6 +48,9 @@ struct Arguments {
     /// Where SQLite's files are made; a disk, not memory
     #[arg(long, value_name = "FOLDER")]
     folder: Option<PathBuf>,
+    /// Another build of league-gateway to measure, instead of the one that is built in
+    #[arg(long, value_name = "PROGRAM")]
+    gateway: Option<PathBuf>,
     /// Where the table is written
     #[arg(long, default_value = "BENCHMARKS.md", value_name = "FILE")]
     output: PathBuf,
@@ -86,20 +92,34 @@ enum Role {
     /// The partner's side: this program runs itself with it
     #[command(hide = true)]
     Sink,
+    /// The daemon: `league-gateway` with these arguments
+    #[command(hide = true)]
+    Gateway {
+        #[arg(trailing_var_arg = true, allow_hyphen_values = true)]
+        arguments: Vec<String>,
+    },
 }
 
-fn main() -> anyhow::Result<()> {
+fn main() -> anyhow::Result<ExitCode> {
     let arguments = Arguments::parse();
-    if arguments.role.is_some() {
+    if matches!(arguments.role, Some(Role::Sink)) {
         let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
-        return runtime.block_on(sink::serve());
+        return runtime.block_on(sink::serve()).map(|()| ExitCode::SUCCESS);
     }
     let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build()?;
-    runtime.block_on(measure(&arguments))
+    match &arguments.role {
+        Some(Role::Gateway { arguments }) => {
+            let words = std::iter::once("league-gateway").chain(arguments.iter().map(String::as_str));
+            Ok(runtime.block_on(league_gateway::cli::run(Cli::parse_from(words))))
+        }
+        Some(Role::Sink) | None => runtime.block_on(measure(&arguments)).map(|()| ExitCode::SUCCESS),
+    }
 }
 
 async fn measure(arguments: &Arguments) -> anyhow::Result<()> {
-    let lab = Lab::open(arguments.folder.as_deref(), arguments.quick).await?;
+    let lab =
+        Lab::open(arguments.folder.as_deref(), arguments.quick, Program::new(arguments.gateway.clone())?)
+            .await?;
     let mut report = Report::new(arguments.quick);
     let groups = if arguments.only.is_empty() { &Group::ALL[..] } else { &arguments.only };
     if arguments.database != Which::Postgres {

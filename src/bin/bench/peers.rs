@@ -4,7 +4,7 @@ use super::database::{Connection, Database, Server};
 use super::http::{Http, Letter};
 use super::lab::{CONCURRENCY, Lab};
 use super::{process, watch};
-use anyhow::ensure;
+use anyhow::{Context as _, ensure};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
@@ -106,7 +106,7 @@ impl Plain {
     async fn batch(&mut self, http: &Http) -> anyhow::Result<usize> {
         // The transaction is held over the posts: that saves the second commit, and a crash posts again.
         let (begin, claim) = if self.database.is_sqlite() {
-            ("BEGIN", "SELECT id, body FROM jobs ORDER BY id LIMIT 128")
+            ("BEGIN IMMEDIATE", "SELECT id, body FROM jobs ORDER BY id LIMIT 128")
         } else {
             ("BEGIN", "SELECT id, body FROM jobs ORDER BY id LIMIT 128 FOR UPDATE SKIP LOCKED")
         };
@@ -154,7 +154,13 @@ impl Plain {
             insert(&mut front, &body).await?;
             bell.notify_one();
             tokio::time::sleep(Duration::from_millis(20)).await;
-            ensure!(!looping.is_finished(), "the loop ended");
+            if looping.is_finished() {
+                break;
+            }
+        }
+        if looping.is_finished() {
+            looping.await?.context("the loop ended")?;
+            return Ok(Vec::new());
         }
         let arrivals = lab.sink.arrivals().await?;
         looping.abort();
