@@ -7,6 +7,7 @@ use super::world::{Setting, World};
 use crate::support::{SIDES, Setup, Side, TestApp, document, program};
 use league_sandbox::{Fault, FaultKind, Faults, Operation, Partner, Rule, Step};
 use serde_json::json;
+use std::fmt;
 use std::time::Duration;
 
 /// Whether a transfer ends by itself although this fault strikes again and again.
@@ -52,7 +53,7 @@ pub(super) fn mix(seed: u64, percent: u64) -> Faults {
 }
 
 /// One fault of one operation of one system, alone.
-#[derive(Debug, Clone, Copy)]
+#[derive(Clone, Copy)]
 struct Case {
     side: &'static Side,
     operation: Operation,
@@ -90,6 +91,13 @@ fn leaves_effect_open(kind: FaultKind) -> bool {
         | FaultKind::DataRefused
         | FaultKind::Authentication
         | FaultKind::CursorExpired => false,
+    }
+}
+
+impl fmt::Display for Case {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Self { side, operation, kind, effect } = self;
+        write!(f, "{} {operation:?} {kind:?} (effect: {effect})", side.system)
     }
 }
 
@@ -144,14 +152,14 @@ impl Case {
         let mut wrong = Vec::new();
         let shown = self.settle(test, &id, state).await;
         if shown["state"] != state {
-            wrong.push(format!("{self:?}: {id} is {shown} instead of {state}"));
+            wrong.push(format!("{self}: {id} is {shown} instead of {state}"));
         }
         let seen = test.at_partner(&id).map_or(0, |line| line.effective);
         if seen != effective {
-            wrong.push(format!("{self:?}: {id} has {seen} effective transfers instead of {effective}"));
+            wrong.push(format!("{self}: {id} has {seen} effective transfers instead of {effective}"));
         }
         if test.sandbox.faults().faults[0].times != Some(0) {
-            wrong.push(format!("{self:?}: the fault did not strike"));
+            wrong.push(format!("{self}: the fault did not strike"));
         }
         wrong
     }
@@ -217,7 +225,7 @@ pub(super) async fn table(side: &'static Side, seed: u64) -> Round {
     for (n, case) in cases().into_iter().filter(|case| case.side.partner == side.partner).enumerate() {
         match tokio::time::timeout(Duration::from_secs(30), case.run(&test, n)).await {
             Ok(found) => wrong.extend(found),
-            Err(_) => wrong.push(format!("{case:?} hangs")),
+            Err(_) => wrong.push(format!("{case} hangs")),
         }
         counts.add("faults", 1);
     }

@@ -9,6 +9,7 @@ mod faults;
 mod fleet;
 mod judge;
 mod kill;
+mod long;
 mod machine;
 mod people;
 mod proxy;

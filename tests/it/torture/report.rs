@@ -1,7 +1,7 @@
 //! What was tried, how often, and what held: for people.
 
 use std::collections::BTreeMap;
-use std::fmt::Write as _;
+use std::fmt::{self, Write as _};
 
 /// How often what was done.
 #[derive(Default, Clone, Debug)]
@@ -17,6 +17,13 @@ impl Counts {
     }
 }
 
+impl fmt::Display for Counts {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let counts: Vec<String> = self.0.iter().map(|(what, count)| format!("{count} {what}")).collect();
+        f.write_str(&counts.join(", "))
+    }
+}
+
 /// One trial of something: under a seed, and what did not hold.
 pub(super) struct Round {
     pub(super) area: &'static str,
@@ -27,15 +34,21 @@ pub(super) struct Round {
 }
 
 impl Round {
+    /// For a terminal, as soon as it is known.
+    pub(super) fn line(&self) -> String {
+        let mark = if self.wrong.is_empty() { "held " } else { "BROKE" };
+        let Self { area, what, seed, counts, wrong } = self;
+        [format!("{mark} {area}: {what}, seed {seed}: {counts}")]
+            .into_iter()
+            .chain(wrong.iter().map(|wrong| format!("      {wrong}")))
+            .collect::<Vec<_>>()
+            .join("\n")
+    }
+
     /// Fails a test, with all that is needed to see it again.
     pub(super) fn must_hold(self) {
-        let Self { area, what, seed, counts, wrong } = self;
-        println!("{area}, {what}, seed {seed}: {counts:?}");
-        assert!(
-            wrong.is_empty(),
-            "{area}, {what}, LEAGUE_TORTURE_SEED={seed} {counts:?}:\n{}",
-            wrong.join("\n")
-        );
+        println!("{}", self.line());
+        assert!(self.wrong.is_empty(), "LEAGUE_TORTURE_SEED={}\n{}", self.seed, self.line());
     }
 }
 
@@ -82,9 +95,7 @@ impl Report {
                 write!(text, "\n## {area}\n\n").expect("a text grows");
             }
             let mark = if line.broke.is_empty() { "held" } else { "BROKE" };
-            let counts: Vec<String> =
-                line.counts.0.iter().map(|(what, count)| format!("{count} {what}")).collect();
-            writeln!(text, "- **{mark}** {what}: {} round(s); {}", line.rounds, counts.join(", "))
+            writeln!(text, "- **{mark}** {what}: {} round(s); {}", line.rounds, line.counts)
                 .expect("a text grows");
             for (seed, wrong) in &line.broke {
                 writeln!(text, "  - with seed {seed}:").expect("a text grows");
