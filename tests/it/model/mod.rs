@@ -14,10 +14,11 @@
 //!
 //! # What is left out
 //!
-//! Time: what is due may be claimed now or never, a lease may end at any moment. Texts, milestones, several systems,
-//! holds, amendments, the organization check (it changes nothing at the partner; claim and open are two commits here
-//! as with a check, which covers the one commit of a turn without). A turn's transaction moves several rows; the rows
-//! are independent, so one at a time says the same. Rollbacks: a commit that fails is a step not taken.
+//! Time: what is due may be claimed now or never, a lease may end at any moment, no deadline passes. Texts,
+//! milestones, several systems, holds, amendments, the organization check (it changes nothing at the partner; claim and
+//! open are two commits here as with a check, which covers the one commit of a turn without). A turn's transaction moves
+//! several rows; the rows are independent, so one at a time says the same. Rollbacks: a commit that fails is a step not
+//! taken.
 //!
 //! # What holds, and what it needs
 //!
