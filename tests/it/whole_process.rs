@@ -1,6 +1,6 @@
 //! The program as its users run it: real processes, real signals, exit codes.
 
-use crate::support::{address, program, signal};
+use crate::support::{Database, address, program, signal};
 use std::io::{BufRead as _, BufReader, Read as _};
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Output, Stdio};
@@ -200,6 +200,57 @@ fn words_that_a_profile_has_no_room_for_are_wrong_use() {
         let output = run(&config, &["orgs", "search", "--province", province, "中山\u{202E}大学"]);
         assert_eq!(code(&output), 2, "{}", text(&output.stderr));
     }
+}
+
+/// Up to PostgreSQL and back to a file, under the eyes of the same commands.
+#[tokio::test]
+async fn an_outbox_moves_to_postgres_and_back() {
+    let folder = TempDir::new().expect("folder");
+    let config = configured(&folder);
+    let server = Database::postgres().await.url;
+    let old = format!("sqlite://{}", folder.path().join("gateway.db").display());
+    let file = folder.path().join("back.db");
+    let back = format!("sqlite://{}", file.display());
+    let on = |url: &str, arguments: &[&str]| {
+        let mut command = program();
+        command.env("LEAGUE_GATEWAY__DATABASE__URL", url).arg("--config").arg(&config).args(arguments);
+        command.output().expect("runs")
+    };
+    let copy =
+        |from: &str, to: &str| on("", &["--json", "db", "copy", "--from", from, "--to", to, "--verify"]);
+    assert_eq!(code(&on(&old, &["db", "migrate"])), 0);
+    assert_eq!(code(&on(&old, &["tokens", "create", "--name", "upstream", "--role", "view"])), 0);
+
+    let output = copy(&old, &server);
+    assert_eq!(code(&output), 2, "no table is there: {}", text(&output.stderr));
+    assert!(text(&output.stderr).contains("db migrate"), "{}", text(&output.stderr));
+    for _ in 0..2 {
+        let output = on(&server, &["db", "migrate"]);
+        assert_eq!(code(&output), 0, "{}", text(&output.stderr));
+    }
+    let output = copy(&old, &server);
+    assert_eq!(code(&output), 0, "{}", text(&output.stderr));
+    let report: serde_json::Value = serde_json::from_slice(&output.stdout).expect("one JSON line");
+    assert_eq!(report["verified"], true);
+    let tables = report["tables"].as_array().expect("tables");
+    assert!(tables.contains(&serde_json::json!({"table": "tokens", "rows": 1})), "{report}");
+    assert!(text(&on(&server, &["tokens", "list"]).stdout).contains("upstream"));
+    assert_eq!(code(&copy(&old, &server)), 4, "it is not empty any more");
+
+    assert_eq!(code(&copy(&server, &back)), 2, "a name mistyped makes no file");
+    assert!(!file.exists());
+    assert_eq!(code(&on(&back, &["db", "migrate"])), 0);
+    let output = copy(&server, &back);
+    assert_eq!(code(&output), 0, "{}", text(&output.stderr));
+    assert!(text(&on(&back, &["tokens", "list"]).stdout).contains("upstream"));
+
+    let secret = copy("postgres://league:SECRET@127.0.0.1/league", &back);
+    assert_eq!(code(&secret), 2);
+    assert!(!text(&secret.stderr).contains("SECRET"), "{}", text(&secret.stderr));
+    let daemon = Daemon::start(&config);
+    let output = copy(&old, &back);
+    assert_eq!(code(&output), 4, "{}", text(&output.stderr));
+    drop(daemon);
 }
 
 #[test]

@@ -61,6 +61,26 @@ pub(super) async fn a_refused_row_moves_aside_sealed(bench: Bench) {
     assert_eq!(bench.number(&kept).await, 1);
 }
 
+/// PostgreSQL alone: SQLite knows no privileges.
+pub(super) async fn upstream_may_insert_and_nothing_else(bench: Bench) {
+    let schema = bench.database.name();
+    bench
+        .execute(&format!(
+            "CREATE ROLE {schema}; GRANT USAGE ON SCHEMA {schema} TO {schema}; GRANT INSERT ON intake TO {schema}"
+        ))
+        .await;
+    bench
+        .execute(&format!(
+            "SET ROLE {schema}; INSERT INTO intake (request_id, payload) VALUES ('BJ-1', '{{}}'), ('BJ-2', '{{}}')"
+        ))
+        .await;
+    assert_eq!(waiting(&bench).await, ["BJ-1", "BJ-2"]);
+    for table in ["intake", "transfers", "events"] {
+        let reads = format!("SELECT has_table_privilege('{schema}', '{table}', 'SELECT')::int::bigint");
+        assert_eq!(bench.number(&reads).await, 0, "{table}");
+    }
+}
+
 pub(super) async fn a_systems_row_is_remembered(bench: Bench) {
     let row = async |system| bench.read(async |tx| tx.system(system).await).await;
     assert_eq!(row(&NATIONAL).await, SystemRow::default());

@@ -143,5 +143,7 @@ mod postgres_alone {
             a_claim_passes_over_what_is_being_claimed
             works_that_wait_for_each_other_both_end
             a_commit_rings_in_other_processes;
+        doors:
+            upstream_may_insert_and_nothing_else;
     }
 }
