@@ -129,23 +129,12 @@ impl Intake {
         let (transfer, system) = self.read(value).map_err(IntakeError::Refused)?;
         let new = self.new_transfer(&transfer, system)?;
         if let Some(known) = tx.transfer(&transfer.request_id).await? {
-            return if known.created_digest == new.person.digest || known.document_digest == new.person.digest
-            {
-                Ok(Taken::Same(known))
-            } else {
-                Err(IntakeError::one(Problem::at(
-                    ProblemCode::RequestIdConflict,
-                    "request_id",
-                    format!(
-                        "申请编号 {} 已用于另一份内容，原申请未作改动；修改请用 amend",
-                        transfer.request_id
-                    ),
-                    format!(
-                        "{} is taken by another content and nothing was changed: use amend to mend a returned request",
-                        transfer.request_id
-                    ),
-                )))
-            };
+            return known_already(known, &new);
+        }
+        // Where many write, the same document may have come in by another door between the two looks.
+        let open = tx.open_transfer_of(&new.person.index).await?;
+        if let Some(known) = open.filter(|open| open.entry.request_id == transfer.request_id) {
+            return known_already(known, &new);
         }
         self.one_open_transfer(tx, &new, None).await?;
         let following = self.partners.get(&new.entry.system).map(|partner| partner.policy.following);
@@ -404,6 +393,22 @@ impl Intake {
         }
         Ok(())
     }
+}
+
+/// The same content again, or another one under a key that is taken.
+fn known_already(known: Stored, new: &NewTransfer) -> Result<Taken, IntakeError> {
+    if known.created_digest == new.person.digest || known.document_digest == new.person.digest {
+        return Ok(Taken::Same(known));
+    }
+    let id = &known.entry.request_id;
+    Err(IntakeError::one(Problem::at(
+        ProblemCode::RequestIdConflict,
+        "request_id",
+        format!("申请编号 {id} 已用于另一份内容，原申请未作改动；修改请用 amend"),
+        format!(
+            "{id} is taken by another content and nothing was changed: use amend to mend a returned request"
+        ),
+    )))
 }
 
 /// A document that comes alone.

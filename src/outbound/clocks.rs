@@ -130,6 +130,9 @@ fn show(system: &System, queue: Queue) {
     metrics::gauge!("league_gateway_oldest_due_seconds", "system" => name()).set(queue.oldest.as_secs_f64());
 }
 
+/// An alarm, when it is raised, when cleared, and its words.
+type Level<'a> = (AlarmKind, bool, bool, &'a dyn Fn() -> [String; 2]);
+
 /// What becomes of the alarms that are level with what a look sees. Between the limit and its half a backlog's alarm
 /// stays as it is, so that it does not flicker.
 fn judge(measure: Measure, queue: Queue, open: impl Fn(AlarmKind) -> bool) -> Vec<(AlarmKind, Turn)> {
@@ -166,7 +169,7 @@ fn judge(measure: Measure, queue: Queue, open: impl Fn(AlarmKind) -> bool) -> Ve
     };
     let stopped = || ["见 systems list".to_owned(), "see `systems list`".to_owned()];
     let (broken, skewed) = (breaker == Some(Why::Breaker), breaker == Some(Why::ClockSkew));
-    let levels: [(AlarmKind, bool, bool, &dyn Fn() -> [String; 2]); 5] = [
+    let levels: [Level<'_>; 5] = [
         (AlarmKind::Backlog, high, low, &backlog),
         (AlarmKind::Lapses, lapsing > 0, lapsing == 0, &lapses),
         (AlarmKind::Suspended, suspended, !suspended, &stopped),

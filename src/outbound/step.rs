@@ -15,7 +15,7 @@ pub(super) enum Step {
     /// Make this call.
     Call(Call),
     /// Nothing goes out: this is what becomes of it.
-    End(End),
+    End(Box<End>),
 }
 
 /// What becomes of a transfer without an exchange.
@@ -33,24 +33,24 @@ pub(super) fn step(partner: &Partner, entry: &Entry, transfer: &Transfer, now: T
     let capabilities = partner.adapter.capabilities();
     match entry.state {
         // Taken back while it was queued, after a submit that may have arrived: ask before it is called withdrawn.
-        State::Sending if entry.withdrawal.is_some() => Step::End(End {
+        State::Sending if entry.withdrawal.is_some() => Step::End(Box::new(End {
             event: Some(Event::Lost),
             facts: Facts { uncounted: true, due_at: Some(now), ..Facts::default() },
-        }),
+        })),
         // Counted at the claim, so that one whose sends get lost, or end the process, runs out too.
         State::Sending if entry.attempts > partner.policy.max_attempts => {
-            Step::End(attempts_used_up(partner.policy.max_attempts, now))
+            Step::End(Box::new(attempts_used_up(partner.policy.max_attempts, now)))
         }
         State::Sending if entry.sent_name.is_none() && capabilities.organization_check => Step::Check,
         State::Sending => Step::Call(submit(transfer, entry.sent_name.as_deref())),
-        State::Unconfirmed if !capabilities.query => Step::End(no_query(now)),
+        State::Unconfirmed if !capabilities.query => Step::End(Box::new(no_query(now))),
         State::Submitted | State::AwaitingCheckIn if entry.withdrawal.is_some() => {
             let reason = entry.withdrawal.as_ref().map(|wish| wish.reason.clone()).unwrap_or_default();
             Step::Call(Call::Withdraw { request_id, reason })
         }
         State::Submitted | State::AwaitingCheckIn if !capabilities.query => {
             let (event, facts) = unasked(partner.policy.following, entry, now);
-            Step::End(End { event, facts })
+            Step::End(Box::new(End { event, facts }))
         }
         State::Unconfirmed | State::Submitted | State::AwaitingCheckIn => {
             Step::Call(Call::Query { request_id })
@@ -62,7 +62,7 @@ pub(super) fn step(partner: &Partner, entry: &Entry, transfer: &Transfer, now: T
         | State::Returned
         | State::Overdue
         | State::Withdrawn
-        | State::Failed => Step::End(End { event: None, facts: Facts::default() }),
+        | State::Failed => Step::End(Box::new(End { event: None, facts: Facts::default() })),
     }
 }
 

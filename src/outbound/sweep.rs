@@ -97,7 +97,6 @@ impl Sweeper {
     /// [`StoreError`].
     pub async fn rescue_gone(&self, presence: &mut Presence) -> Result<(), StoreError> {
         for instance in presence.gone(&self.store, self.clock.now()).await? {
-            tracing::warn!(instance, "a daemon is gone: its work is taken back");
             self.rescue(Abandoned::Of(&instance)).await?;
             self.close_attempts(Some(&instance)).await?;
             let mut tx = self.store.write("forget a daemon").await?;

@@ -207,7 +207,7 @@ impl Turn {
             let call = step::submit(&hand.transfer, Some(name));
             match self.prepare(hand.clone(), call, Some(named), now) {
                 Ok(opening) => openings.push(opening),
-                Err(end) => saves.push(self.end(&current.entry, end, now)),
+                Err(end) => saves.push(self.end(&current.entry, *end, now)),
             }
         }
         tx.save_all(&saves).await
@@ -275,7 +275,7 @@ impl Turn {
                 Step::End(end) => end,
             };
             tracing::info!(request_id = %hand.entry.request_id, system = %self.partner.system, event = ?ended.event, "settled without an exchange");
-            saves.push(self.end(&hand.entry, ended, now));
+            saves.push(self.end(&hand.entry, *ended, now));
         }
         tx.save_all(&saves).await
     }
@@ -303,13 +303,13 @@ impl Turn {
         call: Call,
         named: Option<Named>,
         now: Timestamp,
-    ) -> Result<Opening, End> {
+    ) -> Result<Opening, Box<End>> {
         match self.partner.prepare(call, &self.delivery.clock) {
             Ok(prepared) => {
                 let request_sealed = self.delivery.seal_request(&hand.transfer, &prepared.request);
                 Ok(Opening { hand, prepared, request_sealed, named })
             }
-            Err(error) => Err(step::inexpressible(hand.entry.state, &hand.transfer, &error, now)),
+            Err(error) => Err(Box::new(step::inexpressible(hand.entry.state, &hand.transfer, &error, now))),
         }
     }
 

@@ -8,7 +8,7 @@ use super::tx::{Inner, Tx, execute, on};
 use super::{Owner, Store, StoreError, dialect};
 use jiff::{SignedDuration, Timestamp};
 use sqlx::{ConnectOptions as _, Connection as _, PgConnection};
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
@@ -37,6 +37,8 @@ pub struct Presence {
     sign: Sign,
     /// The last sign of life of the others, and when it was new to us.
     others: HashMap<String, (i64, Timestamp)>,
+    /// Those whose end was logged.
+    told: HashSet<String>,
 }
 
 enum Sign {
@@ -78,6 +80,7 @@ impl Store {
             leads: Leads::default(),
             sign,
             others: HashMap::new(),
+            told: HashSet::new(),
         };
         presence.beat(self, now).await?;
         Ok(presence)
@@ -128,6 +131,9 @@ impl Presence {
             }
             let silent = now.duration_since(seen.1) > SILENCE;
             if silent || tx.session_is_free(other.session_key).await? {
+                if self.told.insert(other.instance.clone()) {
+                    tracing::warn!(instance = other.instance, "a daemon is gone: its work is taken back");
+                }
                 gone.push(other.instance);
             }
         }
@@ -217,12 +223,15 @@ impl Tx {
             .fetch_one(db))
     }
 
-    /// Forgets a daemon that is gone, when nothing of it is left.
+    /// Forgets a daemon that is gone, once nothing of it is left: what another transaction had in its hands just now
+    /// is looked after the next time.
     ///
     /// # Errors
     /// [`StoreError`].
     pub async fn forget_daemon(&mut self, instance: &str) -> Result<(), StoreError> {
-        let query = "DELETE FROM daemons WHERE instance = $1";
+        let query = "DELETE FROM daemons WHERE instance = $1 \
+                     AND NOT EXISTS (SELECT 1 FROM transfers WHERE lease_token IS NOT NULL AND leased_by = $1) \
+                     AND NOT EXISTS (SELECT 1 FROM attempts WHERE finished_at IS NULL AND worker = $1)";
         execute!(self, "forgetting a daemon", sqlx::query(query).bind(instance))?;
         Ok(())
     }
