@@ -4,7 +4,7 @@ use super::database::Kind;
 use super::faults;
 use super::report::{Counts, Round};
 use super::world::{Setting, World};
-use std::time::Duration;
+use crate::support::until;
 use tokio_util::sync::CancellationToken;
 
 /// So many transfers are open at a time.
@@ -30,7 +30,7 @@ pub(super) async fn round(plan: Plan, seed: u64) -> Round {
         (0..3).map(|_| tokio::spawn(world.upstream.clone().load(OPEN, stop.clone()))).collect();
     let mut wrong = Vec::new();
     for _ in 0..kills {
-        tokio::time::sleep(instant(&mut world)).await;
+        instant(&mut world).await;
         let at = usize::try_from(world.dice.below(daemons as u64)).expect("an index");
         wrong.extend(world.fleet.kill(at));
         world.fleet.start(at);
@@ -46,9 +46,12 @@ pub(super) async fn round(plan: Plan, seed: u64) -> Round {
 }
 
 /// Spread over the whole life of a daemon: its start, the burst after it, and the work in peace.
-fn instant(world: &mut World) -> Duration {
-    let longest = *world.dice.pick(&[30, 120, 300, 600]);
-    world.dice.wait_below(longest)
+async fn instant(world: &mut World) {
+    if world.dice.percent(75) {
+        until("the daemons to listen", || world.fleet.all_listen() || !world.fleet.fallen().is_empty()).await;
+    }
+    let longest = *world.dice.pick(&[20, 100, 250, 500]);
+    tokio::time::sleep(world.dice.wait_below(longest)).await;
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]

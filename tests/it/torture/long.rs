@@ -31,7 +31,7 @@ fn trials(seed: u64) -> Vec<(&'static str, Trial)> {
         trials.push(("Machine", Box::pin(machine::stopped(seed, database, daemons, 10))));
     }
     for side in &SIDES {
-        trials.push(("Faults", Box::pin(faults::table(side, seed))));
+        trials.push(("Faults", Box::pin(faults::table(side, 100, seed))));
     }
     trials.push(("Faults", Box::pin(faults::deaf(seed))));
     trials.push(("Machine", Box::pin(machine::half_open(seed, 3000))));
