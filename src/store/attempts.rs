@@ -2,7 +2,7 @@
 
 use super::StoreError;
 use super::batch::Batch;
-use super::row::Cell;
+use super::row::{Cell, storable};
 use super::tx::{Tx, execute, on};
 use jiff::Timestamp;
 use league_contract::{Operation, System};
@@ -148,9 +148,9 @@ impl Tx {
                         .bind(*id)
                         .bind(result.finished_at.as_millisecond())
                         .bind(result.outcome)
-                        .bind(result.code.as_deref())
+                        .bind(storable(result.code.as_deref()))
                         .bind(result.http_status.map(i64::from))
-                        .bind(result.error.as_deref())
+                        .bind(storable(result.error.as_deref()))
                         .bind(result.response_sealed.as_deref())
                 })
             )?;
@@ -180,9 +180,9 @@ impl Tx {
                         .bind(one.request_sealed)
                         .bind(result.finished_at.as_millisecond())
                         .bind(result.outcome)
-                        .bind(result.code.as_deref())
+                        .bind(storable(result.code.as_deref()))
                         .bind(result.http_status.map(i64::from))
-                        .bind(result.error.as_deref())
+                        .bind(storable(result.error.as_deref()))
                         .bind(result.response_sealed.as_deref())
                 })
             )?;

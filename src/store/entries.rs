@@ -2,7 +2,7 @@
 
 use super::batch::Batch;
 use super::dialect::text;
-use super::row::{TransferRow, json, transfer_columns};
+use super::row::{TransferRow, json, storable, transfer_columns};
 use super::tx::{Tx, execute, on};
 use super::{Shown, StoreError, Stored};
 use crate::seal::SealedTransfer;
@@ -10,6 +10,7 @@ use crate::transfer::{Advance, Cause, Entry, Line};
 use jiff::Timestamp;
 use league_contract::RequestId;
 use sqlx::query::Query;
+use std::borrow::Cow;
 use std::sync::Arc;
 
 /// A transfer to take in.
@@ -134,6 +135,7 @@ where
     Option<String>: sqlx::Encode<'q, Db> + sqlx::Type<Db>,
     &'q str: sqlx::Encode<'q, Db> + sqlx::Type<Db>,
     Option<&'q str>: sqlx::Encode<'q, Db> + sqlx::Type<Db>,
+    Option<Cow<'q, str>>: sqlx::Encode<'q, Db> + sqlx::Type<Db>,
 {
     let entry = &save.step.entry;
     let (token, until, by) = match &save.lease {
@@ -143,9 +145,9 @@ where
     query
         .bind(entry.id)
         .bind(entry.state.as_str())
-        .bind(entry.sent_name.as_deref())
-        .bind(entry.organization_id.as_deref())
-        .bind(entry.receipt_no.as_deref())
+        .bind(storable(entry.sent_name.as_deref()))
+        .bind(storable(entry.organization_id.as_deref()))
+        .bind(storable(entry.receipt_no.as_deref()))
         .bind(i64::from(entry.attempts))
         .bind(i64::from(entry.tries))
         .bind(entry.due_at.map(Timestamp::as_millisecond))
@@ -286,7 +288,10 @@ impl Tx {
                 self,
                 "fixing the names that are sent",
                 piece.iter().fold(sqlx::query(text), |query, named| {
-                    query.bind(named.id).bind(&named.sent_name).bind(&named.organization_id)
+                    query
+                        .bind(named.id)
+                        .bind(storable(Some(&named.sent_name)))
+                        .bind(storable(named.organization_id.as_deref()))
                 })
             )?;
         }

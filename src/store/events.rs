@@ -3,7 +3,7 @@
 use super::StoreError;
 use super::alarms::Turned;
 use super::batch::Batch;
-use super::row::{Cell, json};
+use super::row::{Cell, json, storable};
 use super::tx::{Tx, execute, on};
 use crate::transfer::{Cause, Line, State};
 use jiff::Timestamp;
@@ -210,7 +210,7 @@ impl Tx {
                         .bind(line.to)
                         .bind(line.milestone)
                         .bind(line.cause)
-                        .bind(line.detail.as_deref())
+                        .bind(storable(line.detail.as_deref()))
                         .bind(line.at)
                         .bind(line.system.as_deref())
                         .bind(line.alarm)

@@ -5,6 +5,7 @@ use crate::transfer::{Entry, Milestones, State};
 use jiff::Timestamp;
 use league_contract::{ProvinceCode, RequestId, System};
 use serde::de::DeserializeOwned;
+use std::borrow::Cow;
 
 /// The columns of [`TransferRow`], in any query's SELECT.
 macro_rules! transfer_columns {
@@ -144,6 +145,11 @@ impl Cell {
     pub(super) fn count(self, number: i64) -> Result<u32, StoreError> {
         u32::try_from(number).map_err(|_| self.bad("not a count"))
     }
+}
+
+/// A text from outside, without the character 0: PostgreSQL holds none, and what a partner said must not be lost for it.
+pub(super) fn storable(text: Option<&str>) -> Option<Cow<'_, str>> {
+    text.map(|text| if text.contains('\0') { text.replace('\0', "\u{FFFD}").into() } else { text.into() })
 }
 
 /// JSON of our own types can't fail to be written; an empty text would be found by the next reader.

@@ -1,9 +1,10 @@
 //! Exchanges with systems.
 
 use super::backend::Bench;
-use super::samples::{answered, at, open_attempt, sample, submit};
-use league_contract::Operation;
+use super::samples::{FOLLOWING, answered, at, open_attempt, reported, sample, submit};
+use league_contract::{Operation, PartnerStatus};
 use league_gateway::store::{Attempt, AttemptResult, NewAttempt};
+use league_gateway::transfer::{Cause, Facts, Line, advance};
 
 async fn attempts(bench: &Bench, id: i64) -> Vec<Attempt> {
     bench.read(async |tx| tx.attempts(id).await).await
@@ -60,4 +61,30 @@ pub(super) async fn exchanges_stay_in_order_and_apart(bench: Bench) {
     };
     assert_eq!(words(one).await, ["check_organization", "submit", "query", "withdraw"]);
     assert_eq!(words(two).await, ["submit"]);
+}
+
+/// PostgreSQL's texts have no character 0; a partner's may.
+pub(super) async fn an_answer_with_a_zero_in_it_is_kept(bench: Bench) {
+    let id = bench.put(&sample(1)).await;
+    let attempt = bench.write(async |tx| open_attempt(tx, &submit(id, 1)).await).await;
+    let zero = || Some("a\0b".to_owned());
+    let result = AttemptResult { code: zero(), error: zero(), ..answered(4) };
+    bench
+        .write(async |tx| {
+            tx.close_attempts(&[(attempt, &result)]).await?;
+            let stored = tx.transfer_by_id(id).await?.expect("it is there");
+            let facts = Facts { receipt_no: zero(), organization_id: zero(), ..Facts::default() };
+            let mut step =
+                advance(FOLLOWING, &stored.entry, Some(reported(PartnerStatus::Pending)), facts, at(4));
+            step.entry.sent_name = zero();
+            step.lines.push(Line::Note { code: "note", text: "a\0b".into() });
+            tx.save(&step, false, Cause::Delivery, at(4)).await
+        })
+        .await;
+    let kept = Some("a\u{FFFD}b");
+    let closed = attempts(&bench, id).await.remove(0);
+    assert_eq!((closed.code.as_deref(), closed.error.as_deref()), (kept, kept));
+    let entry = bench.stored(id).await.entry;
+    assert_eq!((entry.receipt_no.as_deref(), entry.organization_id.as_deref()), (kept, kept));
+    assert_eq!(entry.sent_name.as_deref(), kept);
 }

@@ -75,6 +75,7 @@ macro_rules! every_law_on {
             attempts:
                 an_exchange_is_kept_from_begin_to_end
                 an_end_is_written_once
+                an_answer_with_a_zero_in_it_is_kept
                 exchanges_stay_in_order_and_apart;
             callbacks:
                 an_event_is_kept_with_its_verdict
