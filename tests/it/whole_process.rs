@@ -376,3 +376,39 @@ fn the_sandbox_says_where_it_listens_and_ends_with_its_report() {
     assert!(rest.contains("violations"), "{rest}");
     assert!(child.wait().expect("ends").success());
 }
+
+#[test]
+fn alarms_are_listed_and_cleared_by_a_person() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let config = configured(&folder);
+    assert_eq!(code(&run(&config, &["db", "migrate"])), 0);
+    let clear = ["alarms", "clear", "--system", "fujian", "--kind", "conflicts", "--reason", "asked them"];
+    assert_eq!(code(&run(&config, &clear)), 3, "none is open");
+    assert_eq!(code(&run(&config, &["alarms", "clear", "--kind", "noise", "--reason", "x"])), 2);
+    let runtime = tokio::runtime::Runtime::new().expect("a runtime");
+    runtime.block_on(async {
+        let url = format!("sqlite://{}", folder.path().join("gateway.db").display());
+        let store = league_gateway::store::Store::connect(&url).await.expect("it opens");
+        let mut tx = store.write("test").await.expect("it begins");
+        let system = league_contract::System::named("fujian");
+        let detail = ["矛盾".to_owned(), "a contradiction".to_owned()];
+        let kind = league_gateway::alarm::AlarmKind::Conflicts;
+        let at = jiff::Timestamp::UNIX_EPOCH;
+        assert!(tx.raise_alarm(Some(&system), kind, detail, at).await.expect("it is raised"));
+        tx.commit().await.expect("it commits");
+        store.close().await;
+    });
+    let listed = run(&config, &["alarms", "list"]);
+    assert!(text(&listed.stdout).contains("a contradiction"), "{}", text(&listed.stdout));
+    let told = text(&run(&config, &["events", "tail"]).stdout);
+    assert!(told.contains("conflicts fujian: a contradiction"), "{told}");
+    assert_eq!(code(&run(&config, &clear)), 0);
+    assert_eq!(text(&run(&config, &["alarms", "list", "--json"]).stdout), "");
+    let all: serde_json::Value =
+        serde_json::from_slice(&run(&config, &["alarms", "list", "--all", "--json"]).stdout).expect("JSON");
+    assert_eq!(
+        (&all["kind"], &all["cleared_by"]),
+        (&"conflicts".into(), &"operator: asked them".into()),
+        "{all}"
+    );
+}
