@@ -559,21 +559,6 @@ pub(crate) mod tests {
         assert_eq!(after.lines.len(), 2);
     }
 
-    /// An earlier submit may have arrived: that this one did not go out says nothing about it.
-    #[test]
-    fn a_withdrawal_in_doubt_is_asked_about_first() {
-        let mut before = entry(State::Sending);
-        before.withdrawal = Some(Withdrawal { reason: "改变计划".into(), at: at(1) });
-        let facts = |doubtful| Facts { doubtful, ..Facts::default() };
-        let sure = national(&before, Some(Event::Released), facts(false), 2).entry;
-        assert_eq!((sure.state, sure.withdrawal), (State::Withdrawn, None));
-        let doubt = national(&before, Some(Event::Released), facts(true), 2).entry;
-        assert_eq!((doubt.state, doubt.due_at), (State::Queued, Some(at(2))));
-        assert!(doubt.withdrawal.is_some());
-        let asked = Entry { state: State::Unconfirmed, ..doubt };
-        assert_eq!(national(&asked, Some(Event::NotReceived), facts(true), 3).entry.state, State::Withdrawn);
-    }
-
     #[test]
     fn a_withdrawal_waits_for_the_partner_once_it_has_the_transfer() {
         let mut before = entry(State::Sending);
