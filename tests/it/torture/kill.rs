@@ -28,6 +28,7 @@ pub(super) async fn round(plan: Plan, seed: u64) -> Round {
     let stop = CancellationToken::new();
     let loads: Vec<_> =
         (0..3).map(|_| tokio::spawn(world.upstream.clone().load(OPEN, stop.clone()))).collect();
+    until("some work to be there", || world.upstream.memory().states.len() >= OPEN / 2).await;
     let mut wrong = Vec::new();
     for _ in 0..kills {
         instant(&mut world).await;
