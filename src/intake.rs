@@ -131,12 +131,12 @@ impl Intake {
         if let Some(known) = tx.transfer(&transfer.request_id).await? {
             return known_already(known, &new);
         }
-        // Where many write, the same document may have come in by another door between the two looks.
-        let open = tx.open_transfer_of(&new.person.index).await?;
-        if let Some(known) = open.filter(|open| open.entry.request_id == transfer.request_id) {
-            return known_already(known, &new);
+        // Where many write, the same document may have come in by another door since that look.
+        match tx.open_transfer_of(&new.person.index).await? {
+            Some(open) if open.entry.request_id == transfer.request_id => return known_already(open, &new),
+            Some(open) => return Err(open_already(&open)),
+            None => {}
         }
-        self.one_open_transfer(tx, &new, None).await?;
         let following = self.partners.get(&new.entry.system).map(|partner| partner.policy.following);
         let lines =
             [Line::Milestone(Milestone::Received), Line::StateChanged { from: None, to: State::Queued }];
@@ -149,25 +149,6 @@ impl Intake {
             .increment(1);
         tracing::info!(request_id = %stored.entry.request_id, system = %stored.entry.system, "transfer received");
         Ok(Taken::Created(stored))
-    }
-
-    async fn one_open_transfer(
-        &self,
-        tx: &mut Tx,
-        new: &NewTransfer,
-        but: Option<i64>,
-    ) -> Result<(), IntakeError> {
-        let open = tx.open_transfer_of(&new.person.index).await?;
-        let Some(open) = open.filter(|open| Some(open.entry.id) != but) else { return Ok(()) };
-        let (id, state) = (&open.entry.request_id, open.entry.state);
-        Err(IntakeError::one(Problem::at(
-            ProblemCode::OpenTransferExists,
-            "member.id_number",
-            format!("该团员已有在途转接申请 {id}（{}），须待其结束", state.zh()),
-            format!(
-                "the member already has an open transfer, {id} ({state}): wait for its end or withdraw it"
-            ),
-        )))
     }
 
     fn new_transfer(&self, transfer: &Transfer, system: System) -> Result<NewTransfer, IntakeError> {
@@ -232,7 +213,10 @@ impl Intake {
         let merged = merge(current, changes).map_err(IntakeError::one)?;
         let (transfer, system) = self.read(&merged).map_err(IntakeError::Refused)?;
         let new = self.new_transfer(&transfer, system)?;
-        self.one_open_transfer(&mut tx, &new, Some(known.entry.id)).await?;
+        let open = tx.open_transfer_of(&new.person.index).await?;
+        if let Some(open) = open.filter(|open| open.entry.id != known.entry.id) {
+            return Err(open_already(&open));
+        }
         tx.replace_document(&new, known.entry.id).await?;
         let after = Entry {
             system: new.entry.system.clone(),
@@ -409,6 +393,17 @@ fn known_already(known: Stored, new: &NewTransfer) -> Result<Taken, IntakeError>
             "{id} is taken by another content and nothing was changed: use amend to mend a returned request"
         ),
     )))
+}
+
+/// The person is on the way already.
+fn open_already(open: &Stored) -> IntakeError {
+    let (id, state) = (&open.entry.request_id, open.entry.state);
+    IntakeError::one(Problem::at(
+        ProblemCode::OpenTransferExists,
+        "member.id_number",
+        format!("该团员已有在途转接申请 {id}（{}），须待其结束", state.zh()),
+        format!("the member already has an open transfer, {id} ({state}): wait for its end or withdraw it"),
+    ))
 }
 
 /// A document that comes alone.
