@@ -16,6 +16,9 @@ use tokio_util::sync::CancellationToken;
 /// How long what ended may wait for company before it is settled, while the system is busy.
 const LINGER: SignedDuration = SignedDuration::from_millis(10);
 
+/// How long a database that fails is left alone.
+const AGAIN: SignedDuration = SignedDuration::from_secs(1);
+
 /// Drives one system's deliveries. Each system has its own: one that is slow costs the others nothing.
 pub struct Driver {
     /// What the work needs.
@@ -66,8 +69,11 @@ impl Driver {
                 Err(error) => {
                     tracing::error!(system = %self.partner.system, error = %error, source = source(&error),
                         "the outbox can't be written: what was claimed and what ended is kept, and tried again");
-                    self.delivery.clock.sleep(self.poll_interval).await;
-                    false
+                    tokio::select! {
+                        () = self.delivery.clock.sleep(self.poll_interval.min(AGAIN)) => {}
+                        () = stop.cancelled(), if claiming => {}
+                    }
+                    continue;
                 }
             };
             if !more {
@@ -181,6 +187,9 @@ impl Driver {
                 .map_or(self.poll_interval, |wait| wait.min(self.poll_interval)),
         };
         let stopping = stop.is_cancelled();
+        if stopping && desk.is_empty() {
+            return;
+        }
         tokio::select! {
             Some(ended) = desk.away.join_next_with_id() => desk.take(ended, clock.now()),
             () = bell.wait(clock, pause), if !stopping => {}

@@ -318,5 +318,5 @@ async fn nothing_personal_is_in_debug_or_errors() {
     let refused = test.app.intake.read(&bad).expect_err("it is refused");
     clear.assert_none_in("a refusal", format!("{refused:?}").as_bytes());
     test.run_until_idle().await;
-    test.finish().await;
+    test.finish_with_resubmits().await;
 }

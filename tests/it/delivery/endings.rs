@@ -268,7 +268,7 @@ async fn a_duplicate_counts_as_accepted_and_is_asked_about() {
         test.mend_callbacks();
         test.run_until_idle().await;
     }
-    test.finish().await;
+    test.finish_with_resubmits().await;
 }
 
 #[tokio::test]
@@ -289,7 +289,7 @@ async fn another_content_under_the_same_key_is_a_matter_for_a_person() {
         assert_eq!(shown["state"], "failed", "{shown}");
         assert!(shown["last_error"]["detail"].is_string(), "{shown}");
     }
-    test.finish().await;
+    test.finish_with_resubmits().await;
 }
 
 #[tokio::test]
