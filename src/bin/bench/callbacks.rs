@@ -18,7 +18,7 @@ use tokio::task::JoinSet;
 const PUSHERS: usize = 32;
 
 pub(super) async fn figures(lab: &Lab, server: &Server, report: &mut Report) -> anyhow::Result<()> {
-    let count = lab.pick(20_000, 1_000);
+    let count = lab.pick(20_000, 4_000);
     let database = server.create("callbacks").await?;
     queue(lab, &database, Side::Guangdong, "Q", 0..count).await?;
     let setup = Setup::of(&database, &[Side::Guangdong]);

@@ -176,9 +176,12 @@ impl Server {
         if matches!(self, Self::Sqlite { .. }) {
             return Ok(0.0);
         }
-        let backend = self.front().await?.number("SELECT pg_backend_pid()::bigint").await?;
-        let backend = u32::try_from(backend)?;
-        process::tree_cpu_ms(process::parent(backend).context("the server is not on this machine")?)
+        // The backend lives as long as its connection: it is held until its parent is known.
+        let mut front = self.front().await?;
+        let backend = u32::try_from(front.number("SELECT pg_backend_pid()::bigint").await?)?;
+        let server = process::parent(backend).context("the server is not on this machine")?;
+        front.close().await?;
+        process::tree_cpu_ms(server)
     }
 }
 

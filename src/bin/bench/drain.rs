@@ -4,9 +4,10 @@ use super::daemon::Daemon;
 use super::database::{Database, Server};
 use super::fill::{Side, queue};
 use super::lab::{Lab, Setup};
-use super::peers::{self, Plain};
+use super::peers::{self, Pace, Plain};
+use super::process;
 use super::report::{Goal, Report};
-use super::{process, watch};
+use super::watch::{self, percentile};
 use anyhow::Context as _;
 use std::time::Duration;
 
@@ -73,32 +74,35 @@ async fn drain_copy(
     drain(lab, server, &Setup::of(&database, &[work.0]), work).await
 }
 
-/// The daemon and what it is compared to.
-pub(super) async fn figures(lab: &Lab, server: &Server, report: &mut Report) -> anyhow::Result<()> {
-    let count = lab.pick(20_000, 2_000);
-    let letter = lab.letter(Side::Guangdong).await?;
-    let commits = peers::commits(server, lab.pick(1_000, 200)).await?;
-    report.figure("lone durable commits, one after the other", commits, "/s", Goal::None);
-    let raw = peers::raw(lab, &letter, lab.pick(40_000, 10_000)).await?;
-    report.figure(
-        "raw posting to the sink (is the sink fast enough? 8,000 and more)",
-        raw.rate,
-        "/s",
-        Goal::None,
-    );
-    report.figure("raw posting, processor time of the poster", raw.cpu, "ms", Goal::None);
-    let plain = Plain::new(server, &letter).await?.drain(lab, server, count).await?;
-    report.figure("plain loop, drain", plain.rate, "/s", Goal::None);
-    report.figure("plain loop / raw posting", plain.rate / raw.rate, "", Goal::None);
-    report.figure("plain loop, processor time a job, with the store's", plain.cpu, "ms", Goal::None);
+/// Raw posting, the plain loop and the daemon, one right after the other.
+struct Round {
+    raw: Pace,
+    plain: Pace,
+    drained: Drained,
+}
 
+/// The median of a figure over all rounds.
+fn median(rounds: &[Round], figure: impl Fn(&Round) -> f64) -> f64 {
+    percentile(&mut rounds.iter().map(figure).collect::<Vec<_>>(), 0.5)
+}
+
+/// The daemon and what it is compared to. Ratios are each round's own: what else the machine does changes slowly.
+pub(super) async fn figures(lab: &Lab, server: &Server, report: &mut Report) -> anyhow::Result<()> {
+    let count = lab.pick(20_000, 5_000);
+    let lone = peers::commits(server, lab.pick(1_000, 200)).await?;
+    report.figure("lone durable commits, one after the other", lone, "/s", Goal::None);
+    let letter = lab.letter(Side::Guangdong).await?;
     let template = server.create("queued").await?;
     queue(lab, &template, Side::Guangdong, "Q", 0..count).await?;
-    let drained = drain_copy(lab, server, &template, (Side::Guangdong, count)).await?;
-    report.figure(&format!("drain of {count} transfers, one exchange each"), drained.rate, "/s", Goal::None);
-    report.figure("drain / raw posting", drained.rate / raw.rate, "", Goal::Least(0.30));
-    report.figure("drain / the best peer (the plain loop)", drained.rate / plain.rate, "", Goal::Least(1.5));
-    costs(report, &drained);
+    let mut rounds = Vec::new();
+    for _ in 0..lab.pick(5, 3) {
+        let raw = peers::raw(lab, &letter, 2 * count).await?;
+        let plain = Plain::new(server, &letter).await?.drain(lab, server, count).await?;
+        let drained = drain_copy(lab, server, &template, (Side::Guangdong, count)).await?;
+        rounds.push(Round { raw, plain, drained });
+    }
+    compared(report, &rounds, count);
+    costs(report, &rounds);
     let count = count / 2;
     let template = server.create("queued").await?;
     queue(lab, &template, Side::SmartLeague, "Q", 0..count).await?;
@@ -114,18 +118,47 @@ pub(super) async fn figures(lab: &Lab, server: &Server, report: &mut Report) -> 
     Ok(())
 }
 
-fn costs(report: &mut Report, drained: &Drained) {
-    let (daemon, store) = drained.cpu;
-    report.figure("processor time a transfer, daemon and store", daemon + store, "ms", Goal::Most(0.15));
-    report.figure("of this the daemon", daemon, "ms", Goal::None);
-    report.figure("of this the database's server", store, "ms", Goal::None);
-    report.figure("durable commits a transfer", drained.commits, "", Goal::Most(0.05));
-    report.figure("peak memory of the daemon while draining", drained.peak, "MiB", Goal::None);
+fn compared(report: &mut Report, rounds: &[Round], count: usize) {
+    let median = |figure: fn(&Round) -> f64| median(rounds, figure);
+    let raw = median(|round| round.raw.rate);
+    report.figure("raw posting to the sink (is the sink fast enough? 8,000 and more)", raw, "/s", Goal::None);
+    report.figure(
+        "raw posting, processor time of the poster",
+        median(|round| round.raw.cpu),
+        "ms",
+        Goal::None,
+    );
+    report.figure("plain loop, drain", median(|round| round.plain.rate), "/s", Goal::None);
+    let ratio = median(|round| round.plain.rate / round.raw.rate);
+    report.figure("plain loop / raw posting", ratio, "", Goal::None);
+    let cpu = median(|round| round.plain.cpu);
+    report.figure("plain loop, processor time a job, with the store's", cpu, "ms", Goal::None);
+    let name = format!("drain of {count} transfers, one exchange each");
+    report.figure(&name, median(|round| round.drained.rate), "/s", Goal::None);
+    let ratio = median(|round| round.drained.rate / round.raw.rate);
+    report.figure("drain / raw posting", ratio, "", Goal::Least(0.30));
+    let ratio = median(|round| round.drained.rate / round.plain.rate);
+    report.figure("drain / the best peer (the plain loop)", ratio, "", Goal::Least(1.5));
+}
+
+fn costs(report: &mut Report, rounds: &[Round]) {
+    let median = |figure: fn(&Drained) -> f64| median(rounds, |round| figure(&round.drained));
+    let both = median(|drained| drained.cpu.0 + drained.cpu.1);
+    report.figure("processor time a transfer, daemon and store", both, "ms", Goal::Most(0.15));
+    report.figure("of this the daemon", median(|drained| drained.cpu.0), "ms", Goal::None);
+    report.figure("of this the database's server", median(|drained| drained.cpu.1), "ms", Goal::None);
+    report.figure("durable commits a transfer", median(|drained| drained.commits), "", Goal::Most(0.05));
+    report.figure(
+        "peak memory of the daemon while draining",
+        median(|drained| drained.peak),
+        "MiB",
+        Goal::None,
+    );
 }
 
 /// One partner hangs on every call: what the other system's drain loses.
 pub(super) async fn hanging(lab: &Lab, server: &Server, report: &mut Report) -> anyhow::Result<()> {
-    let count = lab.pick(10_000, 1_000);
+    let count = lab.pick(10_000, 4_000);
     let template = server.create("two").await?;
     queue(lab, &template, Side::Guangdong, "Q", 0..count).await?;
     let alone = server.copy(&template, "alone").await?;

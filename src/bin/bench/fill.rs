@@ -139,7 +139,7 @@ pub(super) async fn multiply(database: &Database, total: usize) -> anyhow::Resul
     } else {
         for Table { name, key, .. } in [TRANSFERS, EVENTS, ATTEMPTS] {
             let sql = format!(
-                "SELECT setval(pg_get_serial_sequence('{name}', '{key}'), (SELECT MAX({key}) FROM {name}))"
+                "SELECT COALESCE(setval(pg_get_serial_sequence('{name}', '{key}'), (SELECT MAX({key}) FROM {name})), 0)"
             );
             db.number(sql).await?;
         }

@@ -2,7 +2,7 @@
 
 use std::fs;
 
-/// Cores, processor, kernel, memory.
+/// Cores, processor, kernel, memory, and how idle it was.
 pub(super) fn describe() -> Vec<String> {
     let read = |path: &str| fs::read_to_string(path).unwrap_or_default();
     let cpuinfo = read("/proc/cpuinfo");
@@ -15,5 +15,10 @@ pub(super) fn describe() -> Vec<String> {
         format!("{cores} cores, {}", model.map_or("unknown processor", |(_, name)| name.trim())),
         format!("kernel {}", read("/proc/sys/kernel/osrelease").trim()),
         format!("memory {} GiB", memory >> 20),
+        // What else runs on the machine is in every figure.
+        format!(
+            "load average when it began: {}",
+            read("/proc/loadavg").split(' ').next().unwrap_or_default()
+        ),
     ]
 }

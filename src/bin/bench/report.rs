@@ -128,7 +128,8 @@ const INTRODUCTION: &str = "\
 # Benchmarks
 
 Written by `bench` (`src/bin/bench`); run it again instead of editing. Daemon, partner and database shared one machine and
-one run; ratios and processor time carry over to other machines, rates do not.
+one run; ratios and processor time carry over to other machines, rates do not. Where drains are compared, a figure is the median of
+several rounds of raw posting, plain loop and daemon in turn.
 
 - **raw posting**: the bytes of one real signed submit, posted again and again by `reqwest` at the daemon's concurrency; no database.
 - **plain loop**: the plainest outbox, as a peer: reads a batch of rows, posts them side by side, deletes them with one statement,

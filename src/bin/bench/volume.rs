@@ -19,7 +19,7 @@ pub(super) async fn figures(lab: &Lab, server: &Server, report: &mut Report) -> 
 
 /// Drains of the same size in an empty store and in a full one, in turns.
 async fn finished(lab: &Lab, server: &Server, report: &mut Report, total: usize) -> anyhow::Result<()> {
-    let count = lab.pick(20_000, 1_000);
+    let count = lab.pick(20_000, 4_000);
     let full = full(lab, server, total).await?;
     let mut rates = [0.0, 0.0];
     for (turn, which) in [0, 1, 1, 0].into_iter().enumerate() {
