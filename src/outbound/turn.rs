@@ -111,7 +111,7 @@ impl Turn {
         let mut saves = Vec::with_capacity(self.finished.len());
         for finished in &self.finished {
             if let Some(current) = current.get(&finished.hand.entry.id) {
-                saves.push(self.settled(tx, &current.entry, finished).await?);
+                saves.push(self.settled(tx, current, finished).await?);
             } else {
                 // A callback was faster, or the lease ran out: the exchange is on record, its outcome is not ours to apply.
                 tracing::info!(request_id = %finished.hand.entry.request_id, "the transfer moved on while we waited for the answer");
@@ -194,7 +194,7 @@ impl Turn {
             let typed = &hand.transfer.destination.full_name;
             let (name, organization_id) = match answer.result {
                 Finding::NotFound | Finding::Ambiguous => {
-                    saves.push(self.end(&current.entry, step::send_back(answer, now), now));
+                    saves.push(self.end(current, step::send_back(answer, now), now));
                     continue;
                 }
                 Finding::Exists => {
@@ -207,7 +207,7 @@ impl Turn {
             let call = step::submit(&hand.transfer, Some(name));
             match self.prepare(hand.clone(), call, Some(named), now) {
                 Ok(opening) => openings.push(opening),
-                Err(end) => saves.push(self.end(&current.entry, *end, now)),
+                Err(end) => saves.push(self.end(current, *end, now)),
             }
         }
         tx.save_all(&saves).await
@@ -360,10 +360,15 @@ impl Turn {
         &self,
         tx: &mut Tx,
         hands: impl Iterator<Item = &'a Hand>,
-    ) -> Result<HashMap<i64, Stored>, StoreError> {
-        let leases: Vec<(i64, i64)> = hands.map(Hand::lease).collect();
-        let stored = tx.leased_all(&leases, self.delivery.clock.now()).await?;
-        Ok(stored.into_iter().map(|stored| (stored.entry.id, stored)).collect())
+    ) -> Result<HashMap<i64, Entry>, StoreError> {
+        // In one order everywhere, so that no two transactions wait for each other.
+        let mut hands: Vec<&Hand> = hands.collect();
+        hands.sort_unstable_by(|one, other| {
+            one.entry.request_id.as_str().cmp(other.entry.request_id.as_str())
+        });
+        let leases: Vec<(i64, i64)> = hands.into_iter().map(Hand::lease).collect();
+        let entries = tx.leased_all(&leases, self.delivery.clock.now()).await?;
+        Ok(entries.into_iter().map(|entry| (entry.id, entry)).collect())
     }
 }
 

@@ -113,7 +113,7 @@ impl Tx {
     /// [`StoreError`].
     pub async fn open_attempts(&mut self, new: &[NewAttempt<'_>]) -> Result<Vec<i64>, StoreError> {
         let mut keys = HashMap::with_capacity(new.len());
-        for (text, piece) in OPEN.pieces(new) {
+        for (text, piece) in OPEN.pieces(self.places(), new) {
             let rows: Vec<(i64, i64)> = on!(self, "noting exchanges", db => piece
                 .iter()
                 .fold(sqlx::query_as(text), |query, one| {
@@ -139,7 +139,7 @@ impl Tx {
     /// # Errors
     /// [`StoreError`].
     pub async fn close_attempts(&mut self, ends: &[(i64, &AttemptResult)]) -> Result<(), StoreError> {
-        for (text, piece) in CLOSE.pieces(ends) {
+        for (text, piece) in CLOSE.pieces(self.places(), ends) {
             execute!(
                 self,
                 "noting the end of exchanges",
@@ -166,7 +166,7 @@ impl Tx {
         &mut self,
         over: &[(NewAttempt<'_>, &AttemptResult)],
     ) -> Result<(), StoreError> {
-        for (text, piece) in RECORD.pieces(over) {
+        for (text, piece) in RECORD.pieces(self.places(), over) {
             execute!(
                 self,
                 "noting exchanges",

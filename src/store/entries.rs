@@ -268,7 +268,7 @@ impl Tx {
     /// # Errors
     /// [`StoreError`].
     pub async fn save_all(&mut self, saves: &[Save]) -> Result<(), StoreError> {
-        for (text, piece) in SAVE.pieces(saves) {
+        for (text, piece) in SAVE.pieces(self.places(), saves) {
             execute!(self, "writing transfers", piece.iter().fold(sqlx::query(text), bind_save))?;
         }
         for save in saves {
@@ -283,7 +283,7 @@ impl Tx {
     /// # Errors
     /// [`StoreError`].
     pub async fn fix_names(&mut self, names: &[&Named]) -> Result<(), StoreError> {
-        for (text, piece) in FIX_NAMES.pieces(names) {
+        for (text, piece) in FIX_NAMES.pieces(self.places(), names) {
             execute!(
                 self,
                 "fixing the names that are sent",

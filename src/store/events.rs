@@ -197,7 +197,7 @@ impl Tx {
             return Ok(());
         }
         self.lock_feed().await?;
-        for (text, piece) in INSERT.pieces(&lines) {
+        for (text, piece) in INSERT.pieces(self.places(), &lines) {
             execute!(
                 self,
                 "writing the timeline",

@@ -2,11 +2,11 @@
 
 use super::batch::Batch;
 use super::dialect::text;
-use super::row::{TransferRow, transfer_columns};
+use super::row::{EntryRow, OfTransfer, TransferRow, entry_columns, transfer_columns};
 use super::tx::{Tx, execute, on};
 use super::{LeaseChange, Save, StoreError, Stored};
 use crate::alarm::AlarmKind;
-use crate::transfer::{Cause, Event, Facts, Following, Held, State, advance};
+use crate::transfer::{Cause, Entry, Event, Facts, Following, Held, State, advance};
 use jiff::Timestamp;
 use league_contract::System;
 use std::sync::Arc;
@@ -59,7 +59,7 @@ macro_rules! leased_tail {
     () => {
         concat!(
             ") SELECT ",
-            transfer_columns!(),
+            entry_columns!(),
             " FROM transfers JOIN v ON transfers.id = v.held_id AND transfers.lease_token = v.held_token \
              ORDER BY transfers.request_id"
         )
@@ -100,7 +100,7 @@ impl Tx {
         let mut saves = Vec::with_capacity(rows.len());
         let by: Arc<str> = claimant.worker.into();
         for row in rows {
-            let Some(mut stored) = self.readable(row, claimant.now).await? else { continue };
+            let Some(mut stored) = self.readable::<_, Stored>(row, claimant.now).await? else { continue };
             let event = (stored.entry.state == State::Queued).then_some(Event::Claimed);
             // The backoff counts failures in a row: a claim is none yet.
             let tries = stored.entry.tries;
@@ -119,10 +119,14 @@ impl Tx {
 
     /// A row that can't be read is set aside for a person, so that it stops nothing but itself. One that was being sent
     /// is queried, should it be mended.
-    async fn readable(&mut self, row: TransferRow, at: Timestamp) -> Result<Option<Stored>, StoreError> {
+    async fn readable<R, T>(&mut self, row: R, at: Timestamp) -> Result<Option<T>, StoreError>
+    where
+        R: OfTransfer,
+        T: TryFrom<R, Error = StoreError>,
+    {
         let (id, system) = (row.id(), row.system());
-        let error = match Stored::try_from(row) {
-            Ok(stored) => return Ok(Some(stored)),
+        let error = match T::try_from(row) {
+            Ok(read) => return Ok(Some(read)),
             Err(error) => error,
         };
         tracing::error!(id, %error, "a damaged transfer is set aside (held): mend the row, then set its held to NULL");
@@ -160,11 +164,11 @@ impl Tx {
         &mut self,
         leases: &[(i64, i64)],
         at: Timestamp,
-    ) -> Result<Vec<Stored>, StoreError> {
+    ) -> Result<Vec<Entry>, StoreError> {
         let mut held = Vec::with_capacity(leases.len());
         let leased = if self.locks() { &LEASED_LOCKING } else { &LEASED };
-        for (text, piece) in leased.pieces(leases) {
-            let rows: Vec<TransferRow> = on!(self, "looking up leased transfers", db => piece
+        for (text, piece) in leased.pieces(self.places(), leases) {
+            let rows: Vec<EntryRow> = on!(self, "looking up leased transfers", db => piece
                 .iter()
                 .fold(sqlx::query_as(text), |query, (id, token)| query.bind(*id).bind(*token))
                 .fetch_all(db))?;
@@ -180,7 +184,7 @@ impl Tx {
     /// # Errors
     /// [`StoreError`].
     pub async fn renew(&mut self, leases: &[(i64, i64)], until: Timestamp) -> Result<(), StoreError> {
-        for (text, piece) in RENEW.pieces(leases) {
+        for (text, piece) in RENEW.pieces(self.places(), leases) {
             execute!(
                 self,
                 "renewing leases",
@@ -220,7 +224,7 @@ impl Tx {
             .fetch_all(db))?;
         let mut rescued = Rescued::default();
         for row in rows {
-            let Some(stored) = self.readable(row, at).await? else { continue };
+            let Some(stored) = self.readable::<_, Stored>(row, at).await? else { continue };
             let open = self.has_open_attempt(stored.entry.id).await?;
             self.abandon_attempts(stored.entry.id, at).await?;
             let event = match (stored.entry.state == State::Sending, open) {

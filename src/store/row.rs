@@ -7,19 +7,30 @@ use league_contract::{ProvinceCode, RequestId, System};
 use serde::de::DeserializeOwned;
 use std::borrow::Cow;
 
+/// The columns of [`EntryRow`], in any query's SELECT.
+macro_rules! entry_columns {
+    () => {
+        "id, request_id, system, state, province_code, destination_name, sent_name, organization_id, receipt_no, \
+         attempts, tries, due_at, deadline_at, held, withdrawal, last_error, milestones, warnings, created_at, updated_at"
+    };
+}
+pub(super) use entry_columns;
+
 /// The columns of [`TransferRow`], in any query's SELECT.
 macro_rules! transfer_columns {
     () => {
-        "id, request_id, system, state, province_code, destination_name, sent_name, organization_id, receipt_no, \
-         attempts, tries, due_at, deadline_at, lease_token, held, withdrawal, last_error, milestones, warnings, source_id, \
-         source_name, reason, masked_name, masked_id_number, masked_phone, created_digest, document_digest, \
-         document_sealed, created_at, updated_at"
+        concat!(
+            $crate::store::row::entry_columns!(),
+            ", lease_token, source_id, source_name, reason, masked_name, masked_id_number, masked_phone, \
+             created_digest, document_digest, document_sealed"
+        )
     };
 }
 pub(super) use transfer_columns;
 
+/// What moves of a transfer.
 #[derive(sqlx::FromRow)]
-pub(super) struct TransferRow {
+pub(super) struct EntryRow {
     id: i64,
     request_id: String,
     system: String,
@@ -33,12 +44,21 @@ pub(super) struct TransferRow {
     tries: i64,
     due_at: Option<i64>,
     deadline_at: Option<i64>,
-    lease_token: Option<i64>,
     held: Option<String>,
     withdrawal: Option<String>,
     last_error: Option<String>,
     milestones: String,
     warnings: String,
+    created_at: i64,
+    updated_at: i64,
+}
+
+/// The whole of it.
+#[derive(sqlx::FromRow)]
+pub(super) struct TransferRow {
+    #[sqlx(flatten)]
+    entry: EntryRow,
+    lease_token: Option<i64>,
     source_id: String,
     source_name: String,
     reason: String,
@@ -48,19 +68,33 @@ pub(super) struct TransferRow {
     created_digest: Vec<u8>,
     document_digest: Vec<u8>,
     document_sealed: Vec<u8>,
-    created_at: i64,
-    updated_at: i64,
 }
 
-impl TransferRow {
+/// A row of transfers, whatever of it was read.
+pub(super) trait OfTransfer {
+    /// What of it moves.
+    fn entry(&self) -> &EntryRow;
+
     /// The store's key, which is there whatever else is damaged.
-    pub(super) const fn id(&self) -> i64 {
-        self.id
+    fn id(&self) -> i64 {
+        self.entry().id
     }
 
     /// Which system, if that can be read.
-    pub(super) fn system(&self) -> Option<System> {
-        System::parse(&self.system)
+    fn system(&self) -> Option<System> {
+        System::parse(&self.entry().system)
+    }
+}
+
+impl OfTransfer for EntryRow {
+    fn entry(&self) -> &EntryRow {
+        self
+    }
+}
+
+impl OfTransfer for TransferRow {
+    fn entry(&self) -> &EntryRow {
+        &self.entry
     }
 }
 
@@ -157,39 +191,47 @@ pub(super) fn json<T: serde::Serialize>(value: &T) -> String {
     serde_json::to_string(value).unwrap_or_default()
 }
 
-impl TryFrom<TransferRow> for Stored {
+impl TryFrom<EntryRow> for Entry {
     type Error = StoreError;
 
-    fn try_from(row: TransferRow) -> Result<Self, StoreError> {
+    fn try_from(row: EntryRow) -> Result<Self, StoreError> {
         let cell = |column| Cell { table: "transfers", column, id: row.id };
         let held = row.held.as_deref().map(|text| cell("held").json(text)).transpose()?;
         let withdrawal = row.withdrawal.as_deref().map(|text| cell("withdrawal").json(text)).transpose()?;
         let last_error = row.last_error.as_deref().map(|text| cell("last_error").json(text)).transpose()?;
         let milestones: Milestones = cell("milestones").json(&row.milestones)?;
         Ok(Self {
-            entry: Entry {
-                id: row.id,
-                request_id: cell("request_id").request_id(&row.request_id)?,
-                system: cell("system").system(&row.system)?,
-                state: cell("state").state(&row.state)?,
-                province_code: ProvinceCode::parse(&row.province_code)
-                    .ok_or_else(|| cell("province_code").bad("not six digits"))?,
-                destination_name: row.destination_name,
-                sent_name: row.sent_name,
-                organization_id: row.organization_id,
-                receipt_no: row.receipt_no,
-                attempts: cell("attempts").count(row.attempts)?,
-                tries: cell("tries").count(row.tries)?,
-                due_at: row.due_at.map(|at| cell("due_at").time(at)).transpose()?,
-                deadline_at: row.deadline_at.map(|at| cell("deadline_at").time(at)).transpose()?,
-                held,
-                withdrawal,
-                last_error,
-                milestones,
-                warnings: cell("warnings").json(&row.warnings)?,
-                created_at: cell("created_at").time(row.created_at)?,
-                updated_at: cell("updated_at").time(row.updated_at)?,
-            },
+            id: row.id,
+            request_id: cell("request_id").request_id(&row.request_id)?,
+            system: cell("system").system(&row.system)?,
+            state: cell("state").state(&row.state)?,
+            province_code: ProvinceCode::parse(&row.province_code)
+                .ok_or_else(|| cell("province_code").bad("not six digits"))?,
+            destination_name: row.destination_name,
+            sent_name: row.sent_name,
+            organization_id: row.organization_id,
+            receipt_no: row.receipt_no,
+            attempts: cell("attempts").count(row.attempts)?,
+            tries: cell("tries").count(row.tries)?,
+            due_at: row.due_at.map(|at| cell("due_at").time(at)).transpose()?,
+            deadline_at: row.deadline_at.map(|at| cell("deadline_at").time(at)).transpose()?,
+            held,
+            withdrawal,
+            last_error,
+            milestones,
+            warnings: cell("warnings").json(&row.warnings)?,
+            created_at: cell("created_at").time(row.created_at)?,
+            updated_at: cell("updated_at").time(row.updated_at)?,
+        })
+    }
+}
+
+impl TryFrom<TransferRow> for Stored {
+    type Error = StoreError;
+
+    fn try_from(row: TransferRow) -> Result<Self, StoreError> {
+        Ok(Self {
+            entry: Entry::try_from(row.entry)?,
             shown: Shown {
                 name: row.masked_name,
                 id_number: row.masked_id_number,
