@@ -15,6 +15,7 @@ use std::fs::File;
 use std::path::{Path, PathBuf};
 use std::str::FromStr as _;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 use tokio::sync::mpsc;
 
@@ -29,6 +30,8 @@ const POSTGRES_CONNECTIONS: u32 = 9;
 pub struct Store {
     pub(super) inner: Inner,
     pub(super) groups: Groups,
+    /// Whether this daemon's last sign of life was written.
+    pub(super) takes_writes: Arc<AtomicBool>,
 }
 
 /// A closed set: each database is an arm, not an implementation of a trait that drifts.
@@ -116,7 +119,7 @@ impl Store {
         };
         let (sender, jobs) = mpsc::unbounded_channel();
         tokio::spawn(commit_groups(inner.clone(), jobs));
-        Ok(Self { inner, groups: Groups::new(sender) })
+        Ok(Self { inner, groups: Groups::new(sender), takes_writes: Arc::new(AtomicBool::new(true)) })
     }
 
     async fn connect_postgres(url: &str) -> Result<PgPool, StoreError> {
@@ -198,6 +201,13 @@ impl Store {
             Err(std::fs::TryLockError::WouldBlock) => Err(StoreError::Owned(sqlite.path.clone())),
             Err(std::fs::TryLockError::Error(source)) => Err(locked(source)),
         }
+    }
+
+    /// Whether the database took what was written last: a daemon shows a sign of life every second, whatever else it
+    /// does. It asks nothing and locks nothing.
+    #[must_use]
+    pub fn takes_writes(&self) -> bool {
+        self.takes_writes.load(Ordering::Relaxed)
     }
 
     /// Brings the schema to this program's version.
