@@ -101,7 +101,10 @@ pub async fn lift_if_credentials_changed(
         let mut tx = store.write("lift suspension").await?;
         let mut row = tx.system(&partner.system).await?;
         if row.suspended.is_some() && row.credentials.as_ref() != Some(&partner.credentials) {
-            tracing::warn!(system = %partner.system, "suspension lifted: the credentials were changed");
+            let system = partner.system.clone();
+            tx.after_commit(move || {
+                tracing::warn!(%system, "suspension lifted: the credentials were changed");
+            });
             row.suspended = None;
             row.credentials = None;
             tx.clear_alarm(Some(&partner.system), AlarmKind::Suspended, None, at).await?;

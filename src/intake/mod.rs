@@ -201,9 +201,11 @@ impl Intake {
             crate::inbound::apply_waiting(tx, &self.sealer, following, id, self.clock.now()).await?;
         }
         let stored = tx.transfer_by_id(id).await?.ok_or(StoreError::LeaseLost(id))?;
-        metrics::counter!("league_gateway_received_total", "system" => stored.entry.system.to_string())
-            .increment(1);
-        tracing::info!(request_id = %stored.entry.request_id, system = %stored.entry.system, "transfer received");
+        let (request_id, system) = (transfer.request_id, new.entry.system);
+        tx.after_commit(move || {
+            metrics::counter!("league_gateway_received_total", "system" => system.to_string()).increment(1);
+            tracing::info!(%request_id, %system, "transfer received");
+        });
         Ok(Taken::Created(stored))
     }
 

@@ -42,7 +42,8 @@ impl Intake {
     }
 
     async fn refuse(&self, tx: &mut Tx, row: &IntakeRow, problems: &[Problem]) -> Result<(), IntakeError> {
-        tracing::warn!(intake_row = row.id, problems = %codes(problems), "intake row refused");
+        let (id, codes) = (row.id, codes(problems));
+        tx.after_commit(move || tracing::warn!(intake_row = id, problems = codes, "intake row refused"));
         let sealed = self.seal_refused(row)?;
         let problems = serde_json::to_string(problems).unwrap_or_default();
         Ok(tx.intake_refused(row, &problems, &sealed, self.clock.now()).await?)

@@ -64,6 +64,8 @@ pub struct Tx {
     pub(super) lines: Vec<PendingLine>,
     /// Alarms that were raised or cleared, told after the commit.
     pub(super) turned: Vec<Turned>,
+    /// Everything else that logs and metrics are told after the commit.
+    told: Vec<Box<dyn FnOnce() + Send>>,
     writes: bool,
 }
 
@@ -288,7 +290,7 @@ impl Store {
             }
         };
         let inner = begun.map_err(|source| StoreError::Database { action: "beginning to read", source })?;
-        Ok(Tx { inner, name, writes: false, lines: Vec::new(), turned: Vec::new() })
+        Ok(Tx { inner, name, writes: false, lines: Vec::new(), turned: Vec::new(), told: Vec::new() })
     }
 
     /// Makes clear text that was deleted unreadable in the database's log as well. Returns whether it was
@@ -336,7 +338,7 @@ impl Inner {
             }
         };
         let inner = begun.map_err(|source| StoreError::Database { action: "beginning to write", source })?;
-        Ok(Tx { inner, name, writes: true, lines: Vec::new(), turned: Vec::new() })
+        Ok(Tx { inner, name, writes: true, lines: Vec::new(), turned: Vec::new(), told: Vec::new() })
     }
 }
 
@@ -373,6 +375,11 @@ impl Tx {
         Ok(())
     }
 
+    /// Tells logs or metrics of something once it is durable: what runs again, or is undone, is told once, or not at all.
+    pub fn after_commit(&mut self, tell: impl FnOnce() + Send + 'static) {
+        self.told.push(Box::new(tell));
+    }
+
     /// Makes everything of this transaction durable.
     ///
     /// # Errors
@@ -386,6 +393,7 @@ impl Tx {
         metrics::counter!("league_gateway_commits_total", "transaction" => self.name).increment(1);
         done.map_err(|source| StoreError::Database { action: "committing", source })?;
         self.turned.iter().for_each(Turned::tell);
+        self.told.into_iter().for_each(|tell| tell());
         Ok(())
     }
 }
