@@ -4,7 +4,7 @@
 use crate::alarm::AlarmKind;
 use crate::gate::{Change, Why};
 use crate::partner::{Outcome, Partner};
-use crate::store::{Store, StoreError, SystemRow, Tx};
+use crate::store::{Store, StoreError, SystemRow, Tx, despite_races};
 use jiff::Timestamp;
 use league_contract::Blockage;
 
@@ -97,15 +97,21 @@ pub async fn lift_if_credentials_changed(
     partner: &Partner,
     at: Timestamp,
 ) -> Result<(), StoreError> {
-    let mut tx = store.write("lift suspension").await?;
-    let mut row = tx.system(&partner.system).await?;
-    if row.suspended.is_some() && row.credentials.as_ref() != Some(&partner.credentials) {
-        tracing::warn!(system = %partner.system, "suspension lifted: the credentials were changed");
-        row.suspended = None;
-        row.credentials = None;
-        tx.clear_alarm(Some(&partner.system), AlarmKind::Suspended, None, at).await?;
-        tx.save_system(&partner.system, &row).await?;
-        tx.commit().await?;
-    }
-    Ok(())
+    despite_races(async || {
+        let mut tx = store.write("lift suspension").await?;
+        let mut row = tx.system(&partner.system).await?;
+        if row.suspended.is_some() && row.credentials.as_ref() != Some(&partner.credentials) {
+            let system = partner.system.clone();
+            tx.after_commit(move || {
+                tracing::warn!(%system, "suspension lifted: the credentials were changed");
+            });
+            row.suspended = None;
+            row.credentials = None;
+            tx.clear_alarm(Some(&partner.system), AlarmKind::Suspended, None, at).await?;
+            tx.save_system(&partner.system, &row).await?;
+            tx.commit().await?;
+        }
+        Ok(())
+    })
+    .await
 }

@@ -11,12 +11,11 @@ pub(super) async fn healthz() -> &'static str {
 }
 
 /// A transfer could be taken in and delivered: the store takes writes, and at least one system is neither suspended
-/// nor paused.
+/// nor paused. It only looks, and waits for nobody's transaction.
 pub(super) async fn readyz(State(state): Shared) -> Response {
     let mut open = Vec::new();
     let looked = async {
-        // The write lock and a rollback: nothing is changed, but a full disk or a lost database shows.
-        let mut tx = state.store.write("readyz").await?;
+        let mut tx = state.store.read("readyz").await?;
         for system in state.partners.keys() {
             let row = tx.system(system).await?;
             if !row.stopped(state.clock.now()) {
@@ -26,6 +25,9 @@ pub(super) async fn readyz(State(state): Shared) -> Response {
         Ok::<_, crate::store::StoreError>(())
     };
     let (status, text) = match looked.await {
+        Ok(()) if !state.store.takes_writes() => {
+            (StatusCode::SERVICE_UNAVAILABLE, "not ready: the database takes no writes\n".to_owned())
+        }
         Ok(()) if !open.is_empty() => (StatusCode::OK, format!("ready: {}\n", open.join(", "))),
         Ok(()) => (
             StatusCode::SERVICE_UNAVAILABLE,

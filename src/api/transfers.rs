@@ -4,7 +4,7 @@ use super::params::Id;
 use super::{
     ApiProblem, ApiState, Authenticated, MAX_BATCH, MAX_DOCUMENT, ProblemDocument, READERS, Shared, WRITERS,
 };
-use crate::intake::{IntakeError, Taken, parse};
+use crate::intake::{IntakeError, Parsed, Taken, parse};
 use crate::view::TransferView;
 use axum::Json;
 use axum::body::{Body, to_bytes};
@@ -68,33 +68,26 @@ pub(super) async fn create_batch(
     if lines.len() > BATCH_LINES {
         return Err(too_large(&state, "一批最多 1000 行", "a batch has at most 1,000 lines"));
     }
-    let failed = |error: IntakeError| ApiProblem::intake(&state, error);
-    let mut tx = state.store.write("batch").await.map_err(|error| ApiProblem::internal(&state, &error))?;
+    let documents: Vec<Parsed> = lines.iter().map(|(_, line)| parse(line)).collect();
+    // The answer promises what the commit made durable.
+    let answered = state.intake.create_all(&documents).await;
+    let answered = answered.map_err(|error| ApiProblem::intake(&state, error))?;
     let mut out = String::new();
-    for (at, line) in lines {
-        let value = parse(line);
+    for ((at, _), (document, answered)) in lines.iter().zip(documents.iter().zip(answered)) {
         let request_id =
-            value.as_ref().ok().and_then(|value| value.get("request_id")).and_then(Value::as_str);
-        let taken = match &value {
-            Ok(value) => state.intake.take(&mut tx, value).await,
-            Err(problems) => Err(IntakeError::Refused(problems.clone())),
-        };
-        let (status, transfer, problem) = match taken {
+            document.as_ref().ok().and_then(|value| value.get("request_id")).and_then(Value::as_str);
+        let (status, transfer, problem) = match answered {
             Ok(Taken::Created(stored)) => (201, Some(TransferView::new(&stored, &state.routes)), None),
             Ok(Taken::Same(stored)) => (200, Some(TransferView::new(&stored, &state.routes)), None),
-            Err(IntakeError::Refused(problems)) => {
+            Err(problems) => {
                 let document = ProblemDocument::new(&state.public_url, problems);
                 (document.status, None, Some(document))
             }
-            Err(error) => return Err(failed(error)),
         };
         let line = BatchLine { line: at + 1, request_id, status, transfer, problem };
         out.push_str(&serde_json::to_string(&line).map_err(|error| ApiProblem::internal(&state, &error))?);
         out.push('\n');
     }
-    // The answer promises what the commit made durable.
-    tx.commit().await.map_err(|error| ApiProblem::internal(&state, &error))?;
-    state.bell.ring();
     Ok(([(header::CONTENT_TYPE, "application/x-ndjson")], out).into_response())
 }
 

@@ -2,6 +2,7 @@
 
 use super::{Context, Done, Failure};
 use crate::alarm::AlarmKind;
+use crate::store::{StoreError, despite_races};
 use clap::builder::PossibleValuesParser;
 use clap::{Args, Subcommand};
 use jiff::Timestamp;
@@ -78,13 +79,17 @@ async fn clear(context: &Context, args: ClearArgs) -> Done {
         found.ok_or_else(|| Failure::NotFound(format!("no system {name} is configured")))
     });
     let system = system.transpose()?;
-    let mut tx = app.store.write("clear alarm").await?;
     let by = format!("operator: {}", args.reason);
-    if !tx.clear_alarm(system, kind, Some(&by), app.clock.now()).await? {
+    let cleared = despite_races(async || {
+        let mut tx = app.store.write("clear alarm").await?;
+        let cleared = tx.clear_alarm(system, kind, Some(&by), app.clock.now()).await?;
+        tx.commit().await?;
+        Ok::<_, StoreError>(cleared)
+    });
+    if !cleared.await? {
         let text = out.lang.pick("没有这样的告警", "no such alarm is open");
         return Err(Failure::NotFound(format!("{}: {text}", args.kind)));
     }
-    tx.commit().await?;
     out.line(format!("{kind}: {}", out.lang.pick("已清除", "cleared")));
     if kind.clears_itself() {
         out.line(out.lang.pick(

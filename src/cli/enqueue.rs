@@ -2,7 +2,7 @@
 
 use super::{Context, Done, Failure};
 use crate::app::App;
-use crate::intake::{IntakeError, Taken, parse};
+use crate::intake::{Parsed, Taken, parse};
 use clap::{Args, ValueEnum};
 use indicatif::{ProgressBar, ProgressStyle};
 use league_contract::{Problem, ProblemCode, RequestId};
@@ -53,7 +53,7 @@ struct Summary {
     refused: u64,
 }
 
-type Row = (u64, Result<Value, Vec<Problem>>);
+type Row = (u64, Parsed);
 
 pub(super) async fn run(context: &Context, args: EnqueueArgs) -> Done {
     let app = context.app().await?;
@@ -113,34 +113,22 @@ async fn take(
     summary: &mut Summary,
     bar: &ProgressBar,
 ) -> Done {
-    let mut tx = app.store.write("enqueue").await?;
-    let mut refused = Vec::new();
-    for (line, value) in rows {
-        let request_id = value
-            .as_ref()
-            .ok()
-            .and_then(|value| value.get("request_id"))
-            .and_then(Value::as_str)
-            .and_then(RequestId::parse);
-        let taken = match value {
-            Ok(value) => app.intake.take(&mut tx, &value).await,
-            Err(problems) => Err(IntakeError::Refused(problems)),
-        };
-        match taken {
+    let (lines, documents): (Vec<u64>, Vec<Parsed>) = rows.into_iter().unzip();
+    let answered = match dry_run {
+        true => app.intake.try_all(&documents).await?,
+        false => app.intake.create_all(&documents).await?,
+    };
+    for (line, (document, answered)) in lines.into_iter().zip(documents.iter().zip(answered)) {
+        match answered {
             Ok(Taken::Created(_)) => summary.created += 1,
             Ok(Taken::Same(_)) => summary.same += 1,
-            Err(IntakeError::Refused(problems)) => {
+            Err(problems) => {
                 summary.refused += 1;
-                refused.push(RefusedRow { line, request_id, problems });
+                let request_id = document.as_ref().ok().and_then(|value| value.get("request_id"));
+                let request_id = request_id.and_then(Value::as_str).and_then(RequestId::parse);
+                bar.suspend(|| report(context, &RefusedRow { line, request_id, problems }))?;
             }
-            Err(error) => return Err(error.into()),
         }
-    }
-    if !dry_run {
-        tx.commit().await?;
-    }
-    for row in &refused {
-        bar.suspend(|| report(context, row))?;
     }
     Ok(())
 }

@@ -5,13 +5,16 @@ use crate::alarm::AlarmKind;
 use crate::app::App;
 use crate::gate::{Change, Gate, Pause, Sign, Why, gate};
 use crate::partner::{Exchange, Partner};
-use crate::store::SystemRow;
+use crate::store::{StoreError, SystemRow, despite_races};
 use crate::suspension::note_probe;
 use clap::{Args, Subcommand};
 use jiff::civil::DateTime;
 use jiff::tz::TimeZone;
 use jiff::{SignedDuration, Timestamp};
 use serde::Serialize;
+
+/// What waits is counted so far: "ten thousand or more" says enough.
+const MOST_COUNTED: i64 = 10_000;
 
 #[derive(Subcommand, Debug)]
 pub(super) enum SystemsCommand {
@@ -60,7 +63,11 @@ struct SystemView {
     by: Option<String>,
     until: Option<Timestamp>,
     failures: u32,
+    /// Transfers whose submit or its outcome is open, counted up to [`MOST_COUNTED`].
     backlog: i64,
+    /// There are more than were counted.
+    backlog_more: bool,
+    /// When the next transfer of the system is or was due.
     oldest_due: Option<Timestamp>,
     feed_cursor: i64,
 }
@@ -99,7 +106,8 @@ async fn list(context: &Context, app: &App) -> Done {
     let mut views = Vec::new();
     for partner in app.partners.values() {
         let row = tx.system(&partner.system).await?;
-        let backlog = tx.backlog(&partner.system).await?;
+        let backlog = tx.backlog(&partner.system, MOST_COUNTED + 1).await?;
+        let oldest_due = tx.next_due(&partner.system).await?;
         let (why, until) = standing(partner, &row, now);
         let (reason, by) = match why {
             Some(Why::Suspended) => (row.suspended, None),
@@ -114,8 +122,9 @@ async fn list(context: &Context, app: &App) -> Done {
             by,
             until,
             failures: row.health.breaker.failures,
-            backlog: backlog.count,
-            oldest_due: backlog.oldest_due,
+            backlog: backlog.min(MOST_COUNTED),
+            backlog_more: backlog > MOST_COUNTED,
+            oldest_due,
             feed_cursor: row.feed_cursor,
         });
     }
@@ -140,7 +149,7 @@ async fn list(context: &Context, app: &App) -> Done {
             view.reason.clone().unwrap_or_default(),
             view.by.clone().unwrap_or_default(),
             view.failures.to_string(),
-            view.backlog.to_string(),
+            format!("{}{}", view.backlog, if view.backlog_more { "+" } else { "" }),
             time(view.oldest_due),
         ]
     })
@@ -163,11 +172,15 @@ async fn pause(context: &Context, app: &App, partner: &Partner, args: PauseArgs)
     if until.is_some_and(|until| until <= now) {
         return Err(Failure::Usage("the pause would be over already: --until lies in the past".into()));
     }
-    let mut tx = app.store.write("pause").await?;
-    let mut row = tx.system(&partner.system).await?;
-    row.paused = Some(Pause { by: args.by, reason: args.reason, at: now, until });
-    tx.save_system(&partner.system, &row).await?;
-    tx.commit().await?;
+    let pause = Pause { by: args.by, reason: args.reason, at: now, until };
+    despite_races(async || {
+        let mut tx = app.store.write("pause").await?;
+        let mut row = tx.system(&partner.system).await?;
+        row.paused = Some(pause.clone());
+        tx.save_system(&partner.system, &row).await?;
+        tx.commit().await
+    })
+    .await?;
     let out = context.out;
     let until = until.map(|until| format!(" {} {}", out.lang.pick("直到", "until"), out.time(until)));
     out.line(format!(
@@ -180,6 +193,23 @@ async fn pause(context: &Context, app: &App, partner: &Partner, args: PauseArgs)
 }
 
 async fn resume(context: &Context, app: &App, partner: &Partner) -> Done {
+    let (why, reason) = despite_races(|| lift(app, partner)).await?;
+    let lang = context.out.lang;
+    let reason = reason.or_else(|| why.map(|why| why.as_str().to_owned()));
+    let text = match (why, reason) {
+        (Some(Why::Maintenance), _) => lang.pick(
+            "维护时段由配置决定，到时自行恢复",
+            "maintenance is the configuration's, and ends by itself",
+        ),
+        (_, Some(reason)) => &format!("{} ({reason})", lang.pick("已恢复", "resumed")),
+        (_, None) => lang.pick("本来就在运行", "was running already"),
+    };
+    context.out.line(format!("{}: {text}", partner.system));
+    Ok(())
+}
+
+/// Lifts what stops a system; says why it was not spoken to, and the reason that was given.
+async fn lift(app: &App, partner: &Partner) -> Result<(Option<Why>, Option<String>), StoreError> {
     let mut tx = app.store.write("resume").await?;
     let mut row = tx.system(&partner.system).await?;
     let (why, _) = standing(partner, &row, app.clock.now());
@@ -193,18 +223,7 @@ async fn resume(context: &Context, app: &App, partner: &Partner) -> Done {
     }
     tx.save_system(&partner.system, &row).await?;
     tx.commit().await?;
-    let lang = context.out.lang;
-    let reason = reason.or_else(|| why.map(|why| why.as_str().to_owned()));
-    let text = match (why, reason) {
-        (Some(Why::Maintenance), _) => lang.pick(
-            "维护时段由配置决定，到时自行恢复",
-            "maintenance is the configuration's, and ends by itself",
-        ),
-        (_, Some(reason)) => &format!("{} ({reason})", lang.pick("已恢复", "resumed")),
-        (_, None) => lang.pick("本来就在运行", "was running already"),
-    };
-    context.out.line(format!("{}: {text}", partner.system));
-    Ok(())
+    Ok((why, reason))
 }
 
 /// Asks, whatever keeps the daemon from it: the operator wants to know. What comes of it counts, for the daemon too.
@@ -223,12 +242,16 @@ async fn probe(context: &Context, app: &App, partner: &Partner) -> Done {
     tx.commit().await?;
     let exchange = partner.ask(partner.probe_call(), &app.clock).await?;
     let sign = exchange.outcome.sign();
-    let mut tx = app.store.write("probe's end").await?;
-    let mut row = tx.system(system).await?;
-    let ended = exchange.finished_at;
-    let change = note_probe(&mut tx, partner, &mut row, &exchange.outcome, ended).await?;
-    tx.save_system(system, &row).await?;
-    tx.commit().await?;
+    let (row, change) = despite_races(async || {
+        let mut tx = app.store.write("probe's end").await?;
+        let mut row = tx.system(system).await?;
+        let ended = exchange.finished_at;
+        let change = note_probe(&mut tx, partner, &mut row, &exchange.outcome, ended).await?;
+        tx.save_system(system, &row).await?;
+        tx.commit().await?;
+        Ok::<_, StoreError>((row, change))
+    })
+    .await?;
     report(context, partner, &exchange, change)?;
     let blocked = exchange.outcome.blocked().is_some();
     if sign == Sign::Answered && !blocked {

@@ -59,13 +59,16 @@ pub(super) async fn keep(
         .await?;
         verdict
     };
-    count(system, verdict);
-    if verdict == CallbackVerdict::Conflict {
-        tracing::error!(request_id = %event.request_id, %system, event = word(event.kind),
-            "an event contradicts the transfer's state: it is kept, nothing was changed, somebody must look");
-    } else {
-        tracing::info!(request_id = %event.request_id, %system, event = word(event.kind), verdict = verdict.as_str(), "status event");
-    }
+    let (system, request_id, event) = (system.clone(), event.request_id.clone(), word(event.kind));
+    tx.after_commit(move || {
+        count(&system, verdict);
+        if verdict == CallbackVerdict::Conflict {
+            tracing::error!(%request_id, %system, event,
+                "an event contradicts the transfer's state: it is kept, nothing was changed, somebody must look");
+        } else {
+            tracing::info!(%request_id, %system, event, verdict = verdict.as_str(), "status event");
+        }
+    });
     Ok(verdict)
 }
 
@@ -78,10 +81,11 @@ pub(super) async fn set_aside(
     change: &UnreadableChange,
 ) -> Result<CallbackVerdict, InboundError> {
     let Arrival { system, at, raw, .. } = arrival;
-    let UnreadableChange { sequence, problem } = change;
+    let UnreadableChange { sequence, problem } = change.clone();
     let event_id = format!("unreadable-{sequence}");
     if tx.repeat_callback(system, &event_id).await? {
-        count(system, CallbackVerdict::Duplicate);
+        let system = system.clone();
+        tx.after_commit(move || count(&system, CallbackVerdict::Duplicate));
         return Ok(CallbackVerdict::Duplicate);
     }
     let clear = serde_json::to_vec(change).map_err(|_| SealError::Damaged("event"))?;
@@ -101,9 +105,12 @@ pub(super) async fn set_aside(
         format!("change {sequence} of the feed can't be read: it is kept, and the feed goes on without it"),
     ];
     tx.raise_alarm(Some(system), AlarmKind::SetAside, detail, at).await?;
-    count(system, CallbackVerdict::Refused);
-    tracing::error!(%system, sequence, problem,
-        "a change of the feed can't be read: it is kept, the feed goes on without it, somebody must look");
+    let system = system.clone();
+    tx.after_commit(move || {
+        count(&system, CallbackVerdict::Refused);
+        tracing::error!(%system, sequence, problem,
+            "a change of the feed can't be read: it is kept, the feed goes on without it, somebody must look");
+    });
     Ok(CallbackVerdict::Refused)
 }
 

@@ -6,7 +6,7 @@ use crate::gate::{Gate, gate};
 use crate::notify::Bell;
 use crate::partner::{Exchange, Outcome, Partner};
 use crate::seal::Sealer;
-use crate::store::{CallbackVerdict, Leads, Store, StoreError};
+use crate::store::{CallbackVerdict, Leads, Store, StoreError, despite_races};
 use crate::suspension::note;
 use crate::transfer::Cause;
 use league_contract::{Answer, Blockage, Call, ChangePage, EventSource, Reply};
@@ -93,11 +93,11 @@ impl Feed {
                 return Ok(self.unavailable(&error.to_string()));
             }
         };
-        self.note(&exchange).await?;
+        despite_races(|| self.note(&exchange)).await?;
         let raw = exchange.response.map(|response| response.body).unwrap_or_default();
         match exchange.outcome {
             Outcome::Reply(Reply::Answered(Answer::Changes(page))) => {
-                self.store_page(&page, row.feed_cursor, &raw).await
+                self.read_page(&page, row.feed_cursor, &raw).await
             }
             Outcome::Reply(Reply::Answered(Answer::CursorExpired)) => self.start_over(row.feed_cursor).await,
             Outcome::Reply(Reply::Blocked { why, .. }) => Ok(Polled::Blocked(why)),
@@ -138,19 +138,28 @@ impl Feed {
         }
     }
 
-    async fn store_page(&self, page: &ChangePage, before: i64, raw: &[u8]) -> Result<Polled, InboundError> {
+    async fn read_page(&self, page: &ChangePage, before: i64, raw: &[u8]) -> Result<Polled, InboundError> {
         self.available();
         if page.changes.is_empty() && page.unreadable.is_empty() && page.last == before {
             return Ok(Polled::UpToDate);
         }
+        if !despite_races(|| self.store_page(page, before, raw)).await? {
+            // Another daemon read on: what it stored stands.
+            tracing::debug!(system = %self.partner.system, "the feed was read by another daemon meanwhile");
+            return Ok(Polled::UpToDate);
+        }
+        self.bell.ring();
+        Ok(if page.more { Polled::More } else { Polled::UpToDate })
+    }
+
+    /// Whether the page was stored: nothing is changed where the feed has been read on.
+    async fn store_page(&self, page: &ChangePage, before: i64, raw: &[u8]) -> Result<bool, InboundError> {
         let system = &self.partner.system;
         let at = self.clock.now();
         let mut tx = self.store.write("feed").await?;
         // First: the system's row is locked before its transfers, as deliveries do it.
         if !tx.move_feed_cursor(system, before, page.last).await? {
-            // Another daemon read on: what it stored stands, and this page is dropped with the transaction.
-            tracing::debug!(%system, "the feed was read by another daemon meanwhile");
-            return Ok(Polled::UpToDate);
+            return Ok(false);
         }
         let following = self.partner.policy.following;
         let arrival = |raw| Arrival { system, following, cause: Cause::Feed, at, raw };
@@ -167,19 +176,22 @@ impl Feed {
             }
         }
         tx.commit().await?;
-        self.bell.ring();
-        Ok(if page.more { Polled::More } else { Polled::UpToDate })
+        Ok(true)
     }
 
     /// The partner has forgotten our place: every open transfer is queried, and the feed read from its beginning.
     async fn start_over(&self, before: i64) -> Result<Polled, InboundError> {
         let system = &self.partner.system;
-        let mut tx = self.store.write("feed cursor expired").await?;
-        if !tx.move_feed_cursor(system, before, 0).await? {
-            return Ok(Polled::UpToDate);
-        }
-        let open = tx.query_all_open(system, self.clock.now()).await?;
-        tx.commit().await?;
+        let open = despite_races(async || {
+            let mut tx = self.store.write("feed cursor expired").await?;
+            if !tx.move_feed_cursor(system, before, 0).await? {
+                return Ok(None);
+            }
+            let open = tx.query_all_open(system, self.clock.now()).await?;
+            tx.commit().await?;
+            Ok::<_, StoreError>(Some(open))
+        });
+        let Some(open) = open.await? else { return Ok(Polled::UpToDate) };
         tracing::warn!(%system, open, "the feed no longer has our cursor: open transfers are queried, the feed is read from 0");
         self.bell.ring();
         // 0 is always valid by the profile; a partner that refuses it is asked at the usual pace.

@@ -4,7 +4,7 @@
 use crate::alarm::AlarmKind;
 use crate::gate::Why;
 use crate::partner::{Partner, Partners, Watch};
-use crate::store::{Store, StoreError};
+use crate::store::{Store, StoreError, despite_races};
 use jiff::{SignedDuration, Timestamp};
 use league_contract::{NONCE_MEMORY_SECONDS, System};
 use std::collections::BTreeSet;
@@ -86,7 +86,7 @@ pub(super) async fn look(store: &Store, partners: &Partners, now: Timestamp) -> 
     }
     let old_nonces = look.has_old_nonces(forget).await?;
     drop(look);
-    turn(store, &turns, now).await?;
+    despite_races(|| turn(store, &turns, now)).await?;
     if old_nonces {
         forget_nonces(store, forget).await?;
     }
@@ -114,9 +114,13 @@ async fn turn(
 
 async fn forget_nonces(store: &Store, before: Timestamp) -> Result<(), StoreError> {
     for _ in 0..NONCE_ROUNDS {
-        let mut tx = store.write("forget nonces").await?;
-        let gone = tx.forget_nonces(before, NONCES).await?;
-        tx.commit().await?;
+        let gone = despite_races(async || {
+            let mut tx = store.write("forget nonces").await?;
+            let gone = tx.forget_nonces(before, NONCES).await?;
+            tx.commit().await?;
+            Ok::<_, StoreError>(gone)
+        })
+        .await?;
         if gone < u64::from(NONCES) {
             break;
         }

@@ -4,7 +4,7 @@ use super::clocks;
 use crate::clock::Clock;
 use crate::notify::Bell;
 use crate::partner::Partners;
-use crate::store::{Abandoned, Presence, Rescued, Store, StoreError};
+use crate::store::{Abandoned, Presence, Rescued, Store, StoreError, despite_races};
 use jiff::{SignedDuration, Timestamp};
 use std::sync::Arc;
 use tokio_util::sync::CancellationToken;
@@ -99,18 +99,24 @@ impl Sweeper {
         for instance in presence.gone(&self.store, self.clock.now()).await? {
             self.rescue(Abandoned::Of(&instance)).await?;
             self.close_attempts(Some(&instance)).await?;
-            let mut tx = self.store.write("forget a daemon").await?;
-            tx.forget_daemon(&instance).await?;
-            tx.commit().await?;
+            despite_races(async || {
+                let mut tx = self.store.write("forget a daemon").await?;
+                tx.forget_daemon(&instance).await?;
+                tx.commit().await
+            })
+            .await?;
         }
         Ok(())
     }
 
     /// A transfer that a callback moved on while it was being sent has no lease, but its exchange may be open yet.
     async fn close_attempts(&self, instance: Option<&str>) -> Result<(), StoreError> {
-        let mut tx = self.store.write("close abandoned exchanges").await?;
-        tx.abandon_all_attempts(instance, self.clock.now()).await?;
-        tx.commit().await
+        despite_races(async || {
+            let mut tx = self.store.write("close abandoned exchanges").await?;
+            tx.abandon_all_attempts(instance, self.clock.now()).await?;
+            tx.commit().await
+        })
+        .await
     }
 
     /// Takes back abandoned leases.
@@ -120,21 +126,11 @@ impl Sweeper {
     pub async fn rescue(&self, abandoned: Abandoned<'_>) -> Result<Rescued, StoreError> {
         let mut all = Rescued::default();
         loop {
-            let before = all;
-            let mut tx = self.store.write("rescue").await?;
-            // A system that is no longer configured keeps its transfers until it is back.
-            for (system, partner) in self.partners.iter() {
-                let following = partner.policy.following;
-                let rescued = tx.rescue(system, following, abandoned, self.clock.now()).await?;
-                all.queued += rescued.queued;
-                all.unconfirmed += rescued.unconfirmed;
-                all.freed += rescued.freed;
-            }
-            // Also without a rescue: a damaged row may have been set aside.
-            tx.commit().await?;
-            if all == before {
+            let rescued = despite_races(|| self.rescue_some(abandoned)).await?;
+            if rescued == Rescued::default() {
                 break;
             }
+            all += rescued;
         }
         if all != Rescued::default() {
             tracing::warn!(
@@ -145,6 +141,19 @@ impl Sweeper {
             );
             self.bell.ring();
         }
+        Ok(all)
+    }
+
+    async fn rescue_some(&self, abandoned: Abandoned<'_>) -> Result<Rescued, StoreError> {
+        let mut all = Rescued::default();
+        let mut tx = self.store.write("rescue").await?;
+        // A system that is no longer configured keeps its transfers until it is back.
+        for (system, partner) in self.partners.iter() {
+            let following = partner.policy.following;
+            all += tx.rescue(system, following, abandoned, self.clock.now()).await?;
+        }
+        // Also without a rescue: a damaged row may have been set aside.
+        tx.commit().await?;
         Ok(all)
     }
 }

@@ -157,10 +157,14 @@ impl Turn {
             step.entry.sent_name = None;
         }
         if step.verdict == Verdict::Conflict && !step.lines.is_empty() {
-            metrics::counter!("league_gateway_events_total", "system" => self.partner.system.to_string(), "verdict" => "conflict")
-                .increment(1);
-            tracing::error!(request_id = %current.request_id, system = %self.partner.system, operation = %exchange.operation,
-                "an answer contradicts the transfer's state: nothing was changed, somebody must look");
+            let (system, request_id) = (self.partner.system.clone(), current.request_id.clone());
+            let operation = exchange.operation;
+            tx.after_commit(move || {
+                metrics::counter!("league_gateway_events_total", "system" => system.to_string(), "verdict" => "conflict")
+                    .increment(1);
+                tracing::error!(%request_id, %system, %operation,
+                    "an answer contradicts the transfer's state: nothing was changed, somebody must look");
+            });
             let detail = contradiction(&current.request_id);
             tx.raise_alarm(Some(&self.partner.system), AlarmKind::Conflicts, detail, now).await?;
         }

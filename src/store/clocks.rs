@@ -1,4 +1,4 @@
-//! What the clock asks of the outbox. Each question walks an index as far as it must and no further, however much is
+//! What the clock and operators ask of the outbox. Each question walks an index as far as it must and no further, however much is
 //! stored.
 
 use super::StoreError;
@@ -11,6 +11,9 @@ const FALLING_DUE: &str = "SELECT COUNT(*) FROM (SELECT 1 AS one FROM transfers 
 
 const LAPSING: &str = "SELECT COUNT(*) FROM (SELECT 1 AS one FROM transfers WHERE system = $1 AND deadline_at IS NOT NULL \
      AND deadline_at <= $2 AND state IN ('unconfirmed', 'submitted', 'awaiting_check_in') LIMIT $3) AS lapsing";
+
+const BACKLOG: &str = "SELECT COUNT(*) FROM (SELECT 1 AS one FROM transfers WHERE system = $1 \
+     AND state IN ('queued', 'sending', 'unconfirmed') LIMIT $2) AS backlog";
 
 const OLD_NONCE: &str =
     "SELECT COUNT(*) FROM (SELECT 1 AS one FROM nonces WHERE seen_at < $1 LIMIT 1) AS old";
@@ -44,6 +47,17 @@ impl Tx {
         on!(self, "counting what will lapse", db => sqlx::query_scalar(LAPSING)
             .bind(system.as_str())
             .bind(until.as_millisecond())
+            .bind(most)
+            .fetch_one(db))
+    }
+
+    /// How many of a system's transfers have no outcome of their submit; counts no further than `most`.
+    ///
+    /// # Errors
+    /// [`StoreError`].
+    pub async fn backlog(&mut self, system: &System, most: i64) -> Result<i64, StoreError> {
+        on!(self, "counting what waits", db => sqlx::query_scalar(BACKLOG)
+            .bind(system.as_str())
             .bind(most)
             .fetch_one(db))
     }
@@ -86,6 +100,7 @@ mod tests {
         for (query, index) in [
             (FALLING_DUE, "INDEX transfers_due (system=? AND due_at"),
             (LAPSING, "INDEX transfers_deadline (system=? AND deadline_at"),
+            (BACKLOG, "INDEX transfers_state (system=? AND state=?"),
             (OLD_NONCE, "INDEX nonces_seen (seen_at<?)"),
             (FORGET_NONCES, "INDEX nonces_seen (seen_at<?)"),
         ] {

@@ -67,8 +67,9 @@ pub(super) const CHANNEL_POSTGRES: &str = "league_gateway";
 /// The word of the intake table's trigger.
 pub(super) const INTAKE_WORD: &str = "intake";
 
-/// PostgreSQL: deadlock, serialization failure.
-pub(super) const LOST_RACES_POSTGRES: [&str; 2] = ["40P01", "40001"];
+/// PostgreSQL: deadlock, serialization failure, and a unique violation: every row is looked for before it is written, so
+/// another transaction wrote it between the two.
+pub(super) const LOST_RACES_POSTGRES: [&str; 3] = ["40P01", "40001", "23505"];
 
 /// The intake's rows in bytes.
 pub(super) const INTAKE: Text = text!(

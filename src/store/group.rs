@@ -3,6 +3,7 @@
 //! A commit costs the same whether it makes one row durable or a hundred. Nobody waits for a group to fill: what comes
 //! while one group is being committed makes up the next.
 
+use super::races::Races;
 use super::{Store, StoreError, Tx};
 use std::future::Future;
 use std::pin::Pin;
@@ -10,9 +11,6 @@ use tokio::sync::{mpsc, oneshot};
 
 /// The most pieces of work in one transaction: one that fails makes all of them run again alone.
 const MOST: usize = 64;
-
-/// How often a group runs again because other transactions were in its way.
-const MOST_RACES: u32 = 5;
 
 /// A piece of work that may share its transaction with others. It may run more than once: when another one of its group
 /// fails, nothing of the group is kept, and each runs again in a transaction of its own.
@@ -154,11 +152,10 @@ async fn together(
     name: &'static str,
     group: &mut [Box<dyn Job>],
 ) -> Result<(), StoreError> {
-    let mut races = 0;
+    let mut races = Races::default();
     loop {
         match once(databases, name, group).await {
-            // PostgreSQL ends one of several transactions that wait for each other: it is as if it had not begun.
-            Err(error) if error.lost_a_race() && races < MOST_RACES => races += 1,
+            Err(error) if races.again(&error) => {}
             ended => return ended,
         }
     }

@@ -17,6 +17,7 @@ mod intake;
 mod listen;
 mod outbox;
 mod presence;
+mod races;
 mod row;
 mod systems;
 mod tokens;
@@ -33,8 +34,9 @@ pub use intake::IntakeRow;
 pub use listen::Bells;
 pub use outbox::{Abandoned, Claimant, Lease, Rescued};
 pub use presence::{Leads, Presence};
+pub use races::despite_races;
 pub use row::{Shown, Stored};
-pub use systems::{Backlog, SystemRow};
+pub use systems::SystemRow;
 pub use tokens::TokenRow;
 pub use tx::{Owner, Store, Tx};
 
@@ -91,15 +93,6 @@ pub enum StoreError {
     /// Somebody else has the lease now: this outcome comes too late.
     #[error("the lease on transfer {0} was lost")]
     LeaseLost(i64),
-}
-
-impl StoreError {
-    /// Whether the database ended the transaction in favour of another: the same again may succeed.
-    #[must_use]
-    pub fn lost_a_race(&self) -> bool {
-        let Self::Database { source: sqlx::Error::Database(error), .. } = self else { return false };
-        error.code().is_some_and(|code| dialect::LOST_RACES_POSTGRES.contains(&&*code))
-    }
 }
 
 /// How the schema in the database compares to this program's.

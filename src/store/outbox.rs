@@ -33,6 +33,14 @@ pub struct Rescued {
     pub freed: u32,
 }
 
+impl std::ops::AddAssign for Rescued {
+    fn add_assign(&mut self, more: Self) {
+        self.queued += more.queued;
+        self.unconfirmed += more.unconfirmed;
+        self.freed += more.freed;
+    }
+}
+
 /// Which leases nobody works on any more.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Abandoned<'a> {

@@ -100,6 +100,7 @@ impl Presence {
     /// [`StoreError`]; this daemon then leads no more, until it can show itself again.
     pub async fn beat(&mut self, store: &Store, now: Timestamp) -> Result<(), StoreError> {
         let shown = self.show(store, now).await;
+        store.takes_writes.store(shown.is_ok(), Ordering::Relaxed);
         self.leads.0.store(*shown.as_ref().unwrap_or(&false), Ordering::Relaxed);
         shown.map(drop)
     }

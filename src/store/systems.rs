@@ -2,7 +2,7 @@
 
 use super::StoreError;
 use super::dialect::text;
-use super::row::{Cell, json};
+use super::row::json;
 use super::tx::{Tx, execute, on};
 use crate::gate::{Asked, Health, Limits, Pause};
 use jiff::Timestamp;
@@ -40,15 +40,6 @@ impl SystemRow {
     pub fn stopped(&self, now: Timestamp) -> bool {
         self.suspended.is_some() || self.paused.as_ref().is_some_and(|pause| pause.holds(now))
     }
-}
-
-/// What waits for a system: transfers whose submit or its outcome is open.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Backlog {
-    /// How many.
-    pub count: i64,
-    /// When the first of them is or was due.
-    pub oldest_due: Option<Timestamp>,
 }
 
 #[derive(sqlx::FromRow)]
@@ -163,19 +154,5 @@ impl Tx {
                 .bind(to)
         )?;
         Ok(rows == 1)
-    }
-
-    /// What waits for a system.
-    ///
-    /// # Errors
-    /// [`StoreError`].
-    pub async fn backlog(&mut self, system: &System) -> Result<Backlog, StoreError> {
-        let (count, due): (i64, Option<i64>) = on!(self, "counting what waits", db => sqlx::query_as(
-            "SELECT COUNT(*), MIN(due_at) FROM transfers WHERE system = $1 \
-             AND state IN ('queued', 'sending', 'unconfirmed')")
-            .bind(system.as_str())
-            .fetch_one(db))?;
-        let cell = Cell { table: "transfers", column: "due_at", id: 0 };
-        Ok(Backlog { count, oldest_due: due.map(|due| cell.time(due)).transpose()? })
     }
 }

@@ -16,6 +16,7 @@ use std::fs::File;
 use std::path::{Path, PathBuf};
 use std::str::FromStr as _;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 use tokio::sync::mpsc;
 
@@ -30,6 +31,8 @@ const POSTGRES_CONNECTIONS: u32 = 9;
 pub struct Store {
     pub(super) inner: Inner,
     pub(super) groups: Groups,
+    /// Whether this daemon's last sign of life was written.
+    pub(super) takes_writes: Arc<AtomicBool>,
 }
 
 /// A closed set: each database is an arm, not an implementation of a trait that drifts.
@@ -62,6 +65,8 @@ pub struct Tx {
     pub(super) lines: Vec<PendingLine>,
     /// Alarms that were raised or cleared, told after the commit.
     pub(super) turned: Vec<Turned>,
+    /// Everything else that logs and metrics are told after the commit.
+    told: Vec<Box<dyn FnOnce() + Send>>,
     writes: bool,
 }
 
@@ -117,7 +122,7 @@ impl Store {
         };
         let (sender, jobs) = mpsc::unbounded_channel();
         tokio::spawn(commit_groups(inner.clone(), jobs));
-        Ok(Self { inner, groups: Groups::new(sender) })
+        Ok(Self { inner, groups: Groups::new(sender), takes_writes: Arc::new(AtomicBool::new(true)) })
     }
 
     async fn connect_postgres(url: &str) -> Result<PgPool, StoreError> {
@@ -201,6 +206,13 @@ impl Store {
         }
     }
 
+    /// Whether the database took what was written last: a daemon shows a sign of life every second, whatever else it
+    /// does. It asks nothing and locks nothing.
+    #[must_use]
+    pub fn takes_writes(&self) -> bool {
+        self.takes_writes.load(Ordering::Relaxed)
+    }
+
     /// Brings the schema to this program's version.
     ///
     /// # Errors
@@ -279,7 +291,7 @@ impl Store {
             }
         };
         let inner = begun.map_err(|source| StoreError::Database { action: "beginning to read", source })?;
-        Ok(Tx { inner, name, writes: false, lines: Vec::new(), turned: Vec::new() })
+        Ok(Tx { inner, name, writes: false, lines: Vec::new(), turned: Vec::new(), told: Vec::new() })
     }
 
     /// Makes clear text that was deleted unreadable in the database's log as well. Returns whether it was
@@ -327,7 +339,7 @@ impl Inner {
             }
         };
         let inner = begun.map_err(|source| StoreError::Database { action: "beginning to write", source })?;
-        Ok(Tx { inner, name, writes: true, lines: Vec::new(), turned: Vec::new() })
+        Ok(Tx { inner, name, writes: true, lines: Vec::new(), turned: Vec::new(), told: Vec::new() })
     }
 }
 
@@ -372,6 +384,11 @@ impl Tx {
         Ok(())
     }
 
+    /// Tells logs or metrics of something once it is durable: what runs again, or is undone, is told once, or not at all.
+    pub fn after_commit(&mut self, tell: impl FnOnce() + Send + 'static) {
+        self.told.push(Box::new(tell));
+    }
+
     /// Makes everything of this transaction durable.
     ///
     /// # Errors
@@ -385,6 +402,7 @@ impl Tx {
         metrics::counter!("league_gateway_commits_total", "transaction" => self.name).increment(1);
         done.map_err(|source| StoreError::Database { action: "committing", source })?;
         self.turned.iter().for_each(Turned::tell);
+        self.told.into_iter().for_each(|tell| tell());
         Ok(())
     }
 }

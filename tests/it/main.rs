@@ -10,6 +10,7 @@ mod delivery;
 mod gate;
 mod model;
 mod privacy;
+mod races;
 mod settings;
 mod store_laws;
 mod tidy;

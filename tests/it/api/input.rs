@@ -1,6 +1,6 @@
 //! Bad input, tokens, and what stands around the API.
 
-use crate::support::{SIDES, Setup};
+use crate::support::{SIDES, Setup, in_time};
 use league_gateway::access::Role;
 use league_sandbox::{Fault, FaultKind};
 use serde_json::{Value, json};
@@ -185,5 +185,38 @@ async fn ready_is_who_could_deliver() {
     let ready = test.client.get("/readyz").await;
     assert_eq!(ready.status, 503, "{}", ready.text());
     assert!(ready.text().contains("suspended"));
+    test.finish().await;
+}
+
+#[tokio::test]
+async fn ready_waits_for_nobody() {
+    for setup in [Setup::by_hand(), Setup::by_hand().on_postgres()] {
+        let test = setup.start().await;
+        // A turn has the systems' rows; on SQLite, the only writer.
+        let mut turn = test.app.store.write("test").await.expect("it begins");
+        for system in test.app.partners.keys() {
+            turn.system(system).await.expect("its row");
+        }
+        let ready = in_time("an answer", test.client.get("/readyz")).await;
+        assert_eq!(ready.status, 200, "{}", ready.text());
+        drop(turn);
+        test.finish().await;
+    }
+}
+
+#[tokio::test]
+async fn a_database_that_takes_no_writes_is_not_ready() {
+    let test = Setup::daemon().start().await;
+    let shows = async |status: u16| {
+        let looking = async { while test.client.get("/readyz").await.status != status {} };
+        in_time("another answer", looking).await;
+    };
+    shows(200).await;
+    let full = "CREATE TRIGGER full BEFORE INSERT ON daemons BEGIN SELECT RAISE(ABORT, 'full'); END";
+    test.database.execute(full).await;
+    shows(503).await;
+    assert_eq!(test.client.get("/readyz").await.text(), "not ready: the database takes no writes\n");
+    test.database.execute("DROP TRIGGER full").await;
+    shows(200).await;
     test.finish().await;
 }

@@ -8,6 +8,8 @@ use super::samples::{
 use league_contract::PartnerStatus;
 use league_gateway::store::{CallbackVerdict, NewCallback, StoreError, Tx};
 use league_gateway::transfer::{Advance, Cause, Event, Facts, Line, State, Verdict, advance};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU32, Ordering};
 
 /// Everything that one arrival from a feed writes, in one transaction.
 async fn arrival(tx: &mut Tx, id: i64) -> Result<(), StoreError> {
@@ -164,4 +166,17 @@ pub(super) async fn timelines_do_not_mix(bench: Bench) {
     assert_eq!(lines(one).await.len(), beginning(State::Queued).len());
     assert_eq!(lines(two).await.len(), 3);
     assert!(lines(two).await.iter().all(|line| line.event.request_id.as_deref() == Some("BJ-2")));
+}
+
+pub(super) async fn what_is_told_is_durable(bench: Bench) {
+    let told = Arc::new(AtomicU32::new(0));
+    for commits in [false, true] {
+        let mut tx = bench.store.write("law").await.expect("it begins");
+        let told = told.clone();
+        tx.after_commit(move || drop(told.fetch_add(1, Ordering::Relaxed)));
+        if commits {
+            tx.commit().await.expect("it commits");
+        }
+    }
+    assert_eq!(told.load(Ordering::Relaxed), 1, "once, and not without a commit");
 }

@@ -47,6 +47,7 @@ macro_rules! every_law_on {
             feed:
                 one_commit_moves_state_timeline_and_feed
                 without_a_commit_nothing_happened
+                what_is_told_is_durable
                 the_cursor_only_grows
                 the_feed_hears_changes_and_milestones_alone
                 timelines_do_not_mix;
