@@ -11,6 +11,7 @@ mod gate;
 mod model;
 mod privacy;
 mod settings;
+mod simulation;
 mod store_laws;
 mod tidy;
 mod torture;
