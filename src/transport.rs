@@ -2,9 +2,11 @@
 //! have arrived.
 
 use futures_util::StreamExt as _;
+use futures_util::future::BoxFuture;
 use jiff::SignedDuration;
 use league_contract::{MAX_BODY_BYTES, Method, WireRequest, WireResponse};
 use std::path::PathBuf;
+use std::sync::Arc;
 use std::time::Duration;
 
 /// How a system is reached.
@@ -18,14 +20,28 @@ pub struct Endpoint {
     pub ca_file: Option<PathBuf>,
     /// PEM files of our certificate and its key.
     pub client_identity: Option<(PathBuf, PathBuf)>,
+    /// What carries requests in place of connections; the configuration never names one.
+    pub carrier: Option<Arc<dyn Carrier>>,
 }
 
-/// The connections to one system.
+/// Carries requests in place of connections: the seam for a simulated network, and for whoever wants to record one.
+/// (A simulated runtime in place of this seam would not do: reqwest and sqlx bring sockets and threads of their own.)
+pub trait Carrier: std::fmt::Debug + Send + Sync {
+    /// As [`Transport::send`], its errors included. The endpoint's timeout is the carrier's to keep.
+    fn carry(&self, request: WireRequest) -> BoxFuture<'static, Result<WireResponse, SendError>>;
+}
+
+/// The way to one system.
 #[derive(Debug, Clone)]
 pub struct Transport {
-    client: reqwest::Client,
-    origin: String,
+    way: Way,
     timeout: Duration,
+}
+
+#[derive(Debug, Clone)]
+enum Way {
+    Connections { client: reqwest::Client, origin: String },
+    Carried(Arc<dyn Carrier>),
 }
 
 /// Why there is no answer.
@@ -55,35 +71,11 @@ impl Transport {
     /// # Errors
     /// [`TransportError`] with the certificate file that can't be used.
     pub fn new(endpoint: &Endpoint) -> Result<Self, TransportError> {
-        let mut builder = reqwest::Client::builder()
-            // A redirect or a proxy would carry a member's data to somebody the profile does not name.
-            .redirect(reqwest::redirect::Policy::none())
-            .no_proxy()
-            .retry(reqwest::retry::never())
-            .connect_timeout(endpoint.timeout)
-            .pool_idle_timeout(Duration::from_secs(30))
-            .tcp_nodelay(true)
-            .user_agent(concat!("league-gateway/", env!("CARGO_PKG_VERSION")));
-        let read = |path: &PathBuf| {
-            std::fs::read(path)
-                .map_err(|error| TransportError { path: path.clone(), problem: error.to_string() })
+        let way = match &endpoint.carrier {
+            Some(carrier) => Way::Carried(carrier.clone()),
+            None => Way::Connections { client: client(endpoint)?, origin: endpoint.origin.clone() },
         };
-        if let Some(path) = &endpoint.ca_file {
-            let certificates = reqwest::Certificate::from_pem_bundle(&read(path)?)
-                .map_err(|error| TransportError { path: path.clone(), problem: error.to_string() })?;
-            builder = builder.tls_certs_only(certificates);
-        }
-        if let Some((certificate, key)) = &endpoint.client_identity {
-            let pem = [read(certificate)?, read(key)?].concat();
-            let identity = reqwest::Identity::from_pem(&pem)
-                .map_err(|error| TransportError { path: certificate.clone(), problem: error.to_string() })?;
-            builder = builder.identity(identity);
-        }
-        let client = builder.build().map_err(|error| TransportError {
-            path: endpoint.ca_file.clone().unwrap_or_default(),
-            problem: chain(&error),
-        })?;
-        Ok(Self { client, origin: endpoint.origin.clone(), timeout: endpoint.timeout })
+        Ok(Self { way, timeout: endpoint.timeout })
     }
 
     /// The longest that one exchange takes.
@@ -97,12 +89,15 @@ impl Transport {
     /// # Errors
     /// [`SendError`]: only a connection that was never made counts as not sent.
     pub async fn send(&self, request: WireRequest) -> Result<WireResponse, SendError> {
+        let (client, origin) = match &self.way {
+            Way::Connections { client, origin } => (client, origin),
+            Way::Carried(carrier) => return carrier.carry(request).await,
+        };
         let method = match request.method {
             Method::Get => reqwest::Method::GET,
             Method::Post => reqwest::Method::POST,
         };
-        let mut sending =
-            self.client.request(method, format!("{}{}", self.origin, request.target)).timeout(self.timeout);
+        let mut sending = client.request(method, format!("{origin}{}", request.target)).timeout(self.timeout);
         for (name, value) in &request.headers {
             sending = sending.header(name, value);
         }
@@ -135,6 +130,36 @@ impl Transport {
         }
         Ok(WireResponse { status, headers, body })
     }
+}
+
+fn client(endpoint: &Endpoint) -> Result<reqwest::Client, TransportError> {
+    let mut builder = reqwest::Client::builder()
+        // A redirect or a proxy would carry a member's data to somebody the profile does not name.
+        .redirect(reqwest::redirect::Policy::none())
+        .no_proxy()
+        .retry(reqwest::retry::never())
+        .connect_timeout(endpoint.timeout)
+        .pool_idle_timeout(Duration::from_secs(30))
+        .tcp_nodelay(true)
+        .user_agent(concat!("league-gateway/", env!("CARGO_PKG_VERSION")));
+    let read = |path: &PathBuf| {
+        std::fs::read(path).map_err(|error| TransportError { path: path.clone(), problem: error.to_string() })
+    };
+    if let Some(path) = &endpoint.ca_file {
+        let certificates = reqwest::Certificate::from_pem_bundle(&read(path)?)
+            .map_err(|error| TransportError { path: path.clone(), problem: error.to_string() })?;
+        builder = builder.tls_certs_only(certificates);
+    }
+    if let Some((certificate, key)) = &endpoint.client_identity {
+        let pem = [read(certificate)?, read(key)?].concat();
+        let identity = reqwest::Identity::from_pem(&pem)
+            .map_err(|error| TransportError { path: certificate.clone(), problem: error.to_string() })?;
+        builder = builder.identity(identity);
+    }
+    builder.build().map_err(|error| TransportError {
+        path: endpoint.ca_file.clone().unwrap_or_default(),
+        problem: chain(&error),
+    })
 }
 
 /// An error and its causes in one line. `reqwest` names the URL, whose path may hold a request id but no person.

@@ -38,7 +38,7 @@ enum News {
 
 /// What a driver holds between two turns. Dropped in the middle, as by a process that ends, its leases run out.
 #[derive(Default)]
-struct Desk {
+pub struct Desk {
     /// What is at the partner now. Aborted with the desk.
     away: JoinSet<News>,
     /// The leases of what is away: transfer and token.
@@ -63,8 +63,7 @@ impl Driver {
             if !claiming && desk.is_empty() {
                 return;
             }
-            self.renew(&mut desk).await;
-            let more = match self.advance(&mut desk, claiming).await {
+            let more = match self.work(&mut desk, claiming).await {
                 Ok(more) => more,
                 Err(error) => {
                     tracing::error!(system = %self.partner.system, error = %error, source = source(&error),
@@ -80,6 +79,17 @@ impl Driver {
                 self.wait(&mut desk, &mut bell, &stop).await;
             }
         }
+    }
+
+    /// One pass of [`Driver::run`], for whoever holds time and network in their own hands: takes up what ended, renews
+    /// leases, and makes a turn if there is something to do in one. Returns whether there may be more at once.
+    ///
+    /// # Errors
+    /// [`StoreError`] of the turn; the desk keeps what it held.
+    pub async fn work(&self, desk: &mut Desk, claiming: bool) -> Result<bool, StoreError> {
+        desk.take_what_ended(self.delivery.clock.now());
+        self.renew(desk).await;
+        self.advance(desk, claiming).await
     }
 
     /// Claims what is due now, once, and finishes it; returns how many there were, a probe included. For tests and for draining.
@@ -196,9 +206,6 @@ impl Driver {
             () = clock.sleep(pause), if stopping => {}
             () = stop.cancelled(), if !stopping => {}
         }
-        while let Some(ended) = desk.away.try_join_next_with_id() {
-            desk.take(ended, clock.now());
-        }
     }
 
     /// Keeps the leases of what is at work fresh, all of them in one statement.
@@ -232,6 +239,12 @@ impl Desk {
     fn send_off(&mut self, lease: (i64, i64), exchange: impl Future<Output = News> + Send + 'static) {
         let task = self.away.spawn(exchange);
         self.leases.insert(task.id(), lease);
+    }
+
+    fn take_what_ended(&mut self, now: Timestamp) {
+        while let Some(ended) = self.away.try_join_next_with_id() {
+            self.take(ended, now);
+        }
     }
 
     fn take(&mut self, ended: Result<(Id, News), JoinError>, now: Timestamp) {

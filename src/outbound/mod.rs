@@ -9,7 +9,7 @@ mod step;
 mod sweep;
 mod turn;
 
-pub use driver::Driver;
+pub use driver::{Desk, Driver};
 pub use settle::{Consequence, Situation, consequence};
 pub use sweep::Sweeper;
 

@@ -97,16 +97,24 @@ impl Sweeper {
     /// [`StoreError`].
     pub async fn rescue_gone(&self, presence: &mut Presence) -> Result<(), StoreError> {
         for instance in presence.gone(&self.store, self.clock.now()).await? {
-            self.rescue(Abandoned::Of(&instance)).await?;
-            self.close_attempts(Some(&instance)).await?;
-            despite_races(async || {
-                let mut tx = self.store.write("forget a daemon").await?;
-                tx.forget_daemon(&instance).await?;
-                tx.commit().await
-            })
-            .await?;
+            self.bury(&instance).await?;
         }
         Ok(())
+    }
+
+    /// Takes back the work of one daemon, which is gone.
+    ///
+    /// # Errors
+    /// [`StoreError`].
+    pub async fn bury(&self, instance: &str) -> Result<(), StoreError> {
+        self.rescue(Abandoned::Of(instance)).await?;
+        self.close_attempts(Some(instance)).await?;
+        despite_races(async || {
+            let mut tx = self.store.write("forget a daemon").await?;
+            tx.forget_daemon(instance).await?;
+            tx.commit().await
+        })
+        .await
     }
 
     /// A transfer that a callback moved on while it was being sent has no lease, but its exchange may be open yet.

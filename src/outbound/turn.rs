@@ -110,7 +110,7 @@ impl Turn {
         let current = self.still_ours(tx, self.finished.iter().map(|one| &*one.hand)).await?;
         let mut saves = Vec::with_capacity(self.finished.len());
         for finished in &self.finished {
-            if let Some(current) = current.get(&finished.hand.entry.id) {
+            if let Some(current) = current.get(&finished.hand.lease()) {
                 saves.push(self.settled(tx, current, finished).await?);
             } else {
                 // A callback was faster, or the lease ran out: the exchange is on record, its outcome is not ours to apply.
@@ -193,7 +193,7 @@ impl Turn {
         let mut saves = Vec::new();
         for checked in &self.checked {
             let hand = &checked.hand;
-            let Some(current) = current.get(&hand.entry.id) else { continue };
+            let Some(current) = current.get(&hand.lease()) else { continue };
             let answer = &checked.answer;
             let typed = &hand.transfer.destination.full_name;
             let (name, organization_id) = match answer.result {
@@ -359,20 +359,20 @@ impl Turn {
         Save { step, lease: LeaseChange::Release, cause, at: now }
     }
 
-    /// The transfers as they are now, of those whose lease is still ours; from here to the commit it stays so.
+    /// The transfers as they are now, of those leases that are still ours; from here to the commit it stays so. A daemon
+    /// may hold an old lease and a new one on the same transfer: an outcome counts under its own alone.
     async fn still_ours<'a>(
         &self,
         tx: &mut Tx,
         hands: impl Iterator<Item = &'a Hand>,
-    ) -> Result<HashMap<i64, Entry>, StoreError> {
+    ) -> Result<HashMap<(i64, i64), Entry>, StoreError> {
         // In one order everywhere, so that no two transactions wait for each other.
         let mut hands: Vec<&Hand> = hands.collect();
         hands.sort_unstable_by(|one, other| {
             one.entry.request_id.as_str().cmp(other.entry.request_id.as_str())
         });
         let leases: Vec<(i64, i64)> = hands.into_iter().map(Hand::lease).collect();
-        let entries = tx.leased_all(&leases, self.delivery.clock.now()).await?;
-        Ok(entries.into_iter().map(|entry| (entry.id, entry)).collect())
+        Ok(tx.leased_all(&leases, self.delivery.clock.now()).await?.into_iter().collect())
     }
 }
 

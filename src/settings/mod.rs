@@ -304,6 +304,7 @@ fn endpoint(reader: &mut Reader, key: &impl Fn(&str) -> String, base_url: Option
         timeout: timeout?,
         ca_file,
         client_identity: certificate.zip(private_key),
+        carrier: None,
     })
 }
 

@@ -90,9 +90,15 @@ pub(super) const LEAD_POSTGRES: &str = "SELECT EXISTS (SELECT FROM pg_locks WHER
      AND classid = 2 AND objid = 'daemons'::regclass::oid AND objsubid = 2 AND granted) \
      OR pg_try_advisory_lock(2, 'daemons'::regclass::oid::int)";
 
-/// PostgreSQL: the server finds out within seconds that the host of a session has vanished.
-pub(super) const SESSION_KEEPALIVE_POSTGRES: [&str; 3] =
-    ["SET tcp_keepalives_idle = 2", "SET tcp_keepalives_interval = 1", "SET tcp_keepalives_count = 3"];
+/// PostgreSQL, every session: what a daemon had locked comes free within seconds when its host vanishes or the daemon is
+/// stopped in the middle of a transaction. Others wait for its rows and for the feed, and a rescue passes them over.
+pub(super) const SESSION_POSTGRES: [(&str, &str); 5] = [
+    ("tcp_keepalives_idle", "2"),
+    ("tcp_keepalives_interval", "1"),
+    ("tcp_keepalives_count", "3"),
+    ("idle_in_transaction_session_timeout", "10s"),
+    ("lock_timeout", "20s"),
+];
 
 /// All columns of all tables: SQLite's kinds, the place in the primary key, whether the database gives out the numbers,
 /// whether the table refers to others.

@@ -2,7 +2,7 @@
 
 use super::batch::Batch;
 use super::dialect::text;
-use super::row::{EntryRow, OfTransfer, TransferRow, entry_columns, transfer_columns};
+use super::row::{LeasedRow, OfTransfer, TransferRow, entry_columns, transfer_columns};
 use super::tx::{Tx, execute, on};
 use super::{LeaseChange, Save, StoreError, Stored};
 use crate::alarm::AlarmKind;
@@ -68,7 +68,7 @@ macro_rules! leased_tail {
         concat!(
             ") SELECT ",
             entry_columns!(),
-            " FROM transfers JOIN v ON transfers.id = v.held_id AND transfers.lease_token = v.held_token \
+            ", lease_token FROM transfers JOIN v ON transfers.id = v.held_id AND transfers.lease_token = v.held_token \
              ORDER BY transfers.request_id"
         )
     };
@@ -163,7 +163,7 @@ impl Tx {
         stored.filter(|stored| stored.lease_token == Some(token)).ok_or(StoreError::LeaseLost(id))
     }
 
-    /// The transfers as they are now, of those leases (transfer and token) that still hold. Nobody else changes them
+    /// The transfers as they are now, each under its lease (transfer and token), of those that still hold. Nobody else changes them
     /// before this transaction ends.
     ///
     /// # Errors
@@ -172,11 +172,11 @@ impl Tx {
         &mut self,
         leases: &[(i64, i64)],
         at: Timestamp,
-    ) -> Result<Vec<Entry>, StoreError> {
+    ) -> Result<Vec<((i64, i64), Entry)>, StoreError> {
         let mut held = Vec::with_capacity(leases.len());
         let leased = if self.locks() { &LEASED_LOCKING } else { &LEASED };
         for (text, piece) in leased.pieces(self.places(), leases) {
-            let rows: Vec<EntryRow> = on!(self, "looking up leased transfers", db => piece
+            let rows: Vec<LeasedRow> = on!(self, "looking up leased transfers", db => piece
                 .iter()
                 .fold(sqlx::query_as(text), |query, (id, token)| query.bind(*id).bind(*token))
                 .fetch_all(db))?;

@@ -169,9 +169,6 @@ async fn hold(store: &Store, connection: &mut Option<PgConnection>, key: i64) ->
         Some(session) => session,
         None => {
             let mut session = pool.connect_options().connect().await.map_err(failed)?;
-            for setting in dialect::SESSION_KEEPALIVE_POSTGRES {
-                sqlx::query(setting).execute(&mut session).await.map_err(failed)?;
-            }
             sqlx::query(dialect::HOLD_SESSION_POSTGRES)
                 .bind(key)
                 .execute(&mut session)

@@ -53,6 +53,14 @@ pub(super) struct EntryRow {
     updated_at: i64,
 }
 
+/// What moves of a transfer that is leased, and the lease's token.
+#[derive(sqlx::FromRow)]
+pub(super) struct LeasedRow {
+    #[sqlx(flatten)]
+    entry: EntryRow,
+    lease_token: i64,
+}
+
 /// The whole of it.
 #[derive(sqlx::FromRow)]
 pub(super) struct TransferRow {
@@ -86,9 +94,9 @@ pub(super) trait OfTransfer {
     }
 }
 
-impl OfTransfer for EntryRow {
+impl OfTransfer for LeasedRow {
     fn entry(&self) -> &EntryRow {
-        self
+        &self.entry
     }
 }
 
@@ -223,6 +231,15 @@ impl TryFrom<EntryRow> for Entry {
             created_at: cell("created_at").time(row.created_at)?,
             updated_at: cell("updated_at").time(row.updated_at)?,
         })
+    }
+}
+
+/// A lease (transfer and token) and what is leased.
+impl TryFrom<LeasedRow> for ((i64, i64), Entry) {
+    type Error = StoreError;
+
+    fn try_from(row: LeasedRow) -> Result<Self, StoreError> {
+        Ok(((row.entry.id, row.lease_token), Entry::try_from(row.entry)?))
     }
 }
 

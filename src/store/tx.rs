@@ -132,6 +132,7 @@ impl Store {
         if options.get_application_name().is_none() {
             options = options.application_name("league-gateway");
         }
+        let options = options.options(dialect::SESSION_POSTGRES);
         PgPoolOptions::new()
             .max_connections(POSTGRES_CONNECTIONS)
             .connect_with(options)

@@ -12,6 +12,7 @@ mod model;
 mod privacy;
 mod races;
 mod settings;
+mod simulation;
 mod store_laws;
 mod tidy;
 mod torture;

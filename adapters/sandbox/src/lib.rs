@@ -67,11 +67,18 @@ pub use config::{Credentials, Identity, Pace, Retries, SandboxConfig};
 pub use faults::{Fault, FaultKind, Faults, Scenario};
 pub use organizations::Organization;
 pub use partner::{Operation, Partner, Status};
+pub use push::Push;
 pub use report::{Report, TransferReport, Violation};
 pub use script::{Manner, Rule, Script, Step};
-pub use sink::{Push, Pusher, Sink};
+pub use sink::{Pusher, Sink};
 
+pub use axum::http;
+
+use axum::body::Bytes;
+use fujian::Fujian;
+use guangdong::Guangdong;
 use shared::Shared;
+use smart_league::SmartLeague;
 use std::future::Future;
 use std::io;
 use std::sync::Arc;
@@ -80,6 +87,7 @@ use tokio::net::TcpListener;
 /// The three partners, running until [`Sandbox::stop`] or drop.
 pub struct Sandbox {
     shared: Arc<Shared>,
+    faces: (Arc<SmartLeague>, Arc<Guangdong>, Arc<Fujian>),
     urls: Urls,
 }
 
@@ -107,13 +115,54 @@ impl Sandbox {
         let urls =
             Urls { smart_league: url(&smart_league)?, guangdong: url(&guangdong)?, fujian: url(&fujian)? };
         let shared = Arc::new(Shared::new(config)?);
-        let face = Arc::new(smart_league::SmartLeague(shared.clone()));
-        shared.spawn(server::serve(smart_league, face, shared.clone()));
-        let face = Arc::new(guangdong::Guangdong::new(shared.clone()));
-        shared.spawn(server::serve(guangdong, face, shared.clone()));
-        let face = Arc::new(fujian::Fujian::new(shared.clone()));
-        shared.spawn(server::serve(fujian, face, shared.clone()));
-        Ok(Self { shared, urls })
+        let faces = (
+            Arc::new(SmartLeague(shared.clone())),
+            Arc::new(Guangdong::new(shared.clone())),
+            Arc::new(Fujian::new(shared.clone())),
+        );
+        shared.spawn(server::serve(smart_league, faces.0.clone(), shared.clone()));
+        shared.spawn(server::serve(guangdong, faces.1.clone(), shared.clone()));
+        shared.spawn(server::serve(fujian, faces.2.clone(), shared.clone()));
+        Ok(Self { shared, faces, urls })
+    }
+
+    /// What a partner answers to a request that came by another way than its listener; nothing where a fault cuts the
+    /// connection. For simulated networks.
+    pub async fn answer(
+        &self,
+        partner: Partner,
+        request: http::Request<Bytes>,
+    ) -> Option<http::Response<Vec<u8>>> {
+        let (head, body) = request.into_parts();
+        let target = head.uri.path_and_query().map_or_else(|| "/".to_owned(), ToString::to_string);
+        let request = wire::Request { method: head.method, target, headers: head.headers, body };
+        let answered = match partner {
+            Partner::SmartLeague => server::answer(&*self.faces.0, &self.shared, &request).await,
+            Partner::Guangdong => server::answer(&*self.faces.1, &self.shared, &request).await,
+            Partner::Fujian => server::answer(&*self.faces.2, &self.shared, &request).await,
+        };
+        answered.and_then(server::respond).ok()
+    }
+
+    /// All that a partner has to push about a transfer, freshly signed, in the order in which it happened: for whoever
+    /// carries pushes in another way. Fujian pushes nothing.
+    #[must_use]
+    pub fn pushes(&self, request_id: &str) -> Vec<Push> {
+        let push = |partner| {
+            let events = self.shared.book(partner, |book| book.events(request_id).to_vec());
+            events.into_iter().map(move |event| Push::sign(&self.shared, partner, event))
+        };
+        [Partner::SmartLeague, Partner::Guangdong].into_iter().flat_map(push).collect()
+    }
+
+    /// Tells the partner what its push was answered with, if anything. Whether that says that it was stored; a wrong
+    /// answer is a violation.
+    pub fn pushed(&self, push: &Push, answer: Option<http::Response<Vec<u8>>>) -> bool {
+        let answer = answer.map(|answer| {
+            let (head, body) = answer.into_parts();
+            wire::Answer { status: head.status.as_u16(), headers: head.headers, body }
+        });
+        push.judge(&self.shared, answer.as_ref()) == wire::Verdict::Stored
     }
 
     /// Where the three listen.

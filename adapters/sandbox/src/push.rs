@@ -1,11 +1,66 @@
 //! Pushes status events to the gateway, and judges its answers.
+//!
+//! [`push`] does it over HTTP. Whoever carries pushes in another way signs a [`Push`] and has its answer judged.
 
 use crate::book::Tally;
 use crate::partner::Event;
 use crate::shared::{Busy, Shared, pause};
-use crate::wire::{Answer, Message, Verdict};
+use crate::wire::{Answer, Verdict};
 use crate::{Partner, Retries, guangdong, smart_league};
 use std::sync::Arc;
+
+/// A signed push to `{gateway}{path}`.
+#[derive(Debug, Clone)]
+pub struct Push {
+    /// Where.
+    pub path: &'static str,
+    /// Its headers.
+    pub headers: Vec<(&'static str, String)>,
+    /// Its bytes.
+    pub body: Vec<u8>,
+    partner: Partner,
+    event: Event,
+    nonce: String,
+}
+
+impl Push {
+    /// An event of a partner that pushes, under a fresh nonce and time.
+    pub(crate) fn sign(shared: &Shared, partner: Partner, event: Event) -> Self {
+        let (path, nonce, message) = match partner {
+            Partner::SmartLeague => smart_league::push::message(shared, &event),
+            Partner::Guangdong | Partner::Fujian => guangdong::push::message(shared, &event),
+        };
+        Self { path, headers: message.headers, body: message.body, partner, event, nonce }
+    }
+
+    /// The event's own id, which every repeat has.
+    #[must_use]
+    pub fn event_id(&self) -> &str {
+        &self.event.event_id
+    }
+
+    /// What the gateway's answer means; a wrong one is a violation.
+    pub(crate) fn judge(&self, shared: &Shared, answer: Option<&Answer>) -> Verdict {
+        let partner = self.partner;
+        count(shared, partner, &self.event, |tally| tally.callbacks_sent += 1);
+        let verdict = match answer {
+            None => Verdict::Again,
+            Some(answer) if answer.status >= 500 => Verdict::Again,
+            Some(answer) if partner == Partner::SmartLeague => {
+                smart_league::push::judge(shared, &self.nonce, answer)
+            }
+            Some(answer) => guangdong::push::judge(shared, &self.nonce, answer),
+        };
+        match &verdict {
+            Verdict::Stored => count(shared, partner, &self.event, |tally| tally.callbacks_answered += 1),
+            Verdict::Again => {
+                tracing::debug!(%partner, request_id = self.event.request_id, "a push was not taken");
+            }
+            Verdict::Wrong(what) => shared.violation(partner, format!("回调应答：{what}")),
+        }
+        verdict
+    }
+}
 
 /// Sends an event; returns after the first try. What is left unanswered is repeated in the background. Without a
 /// gateway there is nobody to tell.
@@ -38,26 +93,14 @@ fn retries(shared: &Shared, partner: Partner) -> &Retries {
 
 /// One push under a fresh nonce and time.
 async fn attempt(shared: &Arc<Shared>, partner: Partner, event: &Event) -> Verdict {
-    let Some(gateway) = shared.state().gateway.clone() else { return Verdict::Again };
-    let (path, nonce, message) = match partner {
-        Partner::SmartLeague => smart_league::push::message(shared, event),
-        Partner::Guangdong => guangdong::push::message(shared, event),
-        // Its events wait in the feed.
-        Partner::Fujian => return Verdict::Stored,
-    };
-    count(shared, partner, event, |tally| tally.callbacks_sent += 1);
-    let verdict = match send(shared, &format!("{}{path}", gateway.trim_end_matches('/')), message).await {
-        None => Verdict::Again,
-        Some(answer) if answer.status >= 500 => Verdict::Again,
-        Some(answer) if partner == Partner::SmartLeague => smart_league::push::judge(shared, &nonce, &answer),
-        Some(answer) => guangdong::push::judge(shared, &nonce, &answer),
-    };
-    match &verdict {
-        Verdict::Stored => count(shared, partner, event, |tally| tally.callbacks_answered += 1),
-        Verdict::Again => tracing::debug!(%partner, request_id = event.request_id, "a push was not taken"),
-        Verdict::Wrong(what) => shared.violation(partner, format!("回调应答：{what}")),
+    // Fujian's events wait in the feed.
+    if partner == Partner::Fujian {
+        return Verdict::Stored;
     }
-    verdict
+    let Some(gateway) = shared.state().gateway.clone() else { return Verdict::Again };
+    let push = Push::sign(shared, partner, event.clone());
+    let answer = send(shared, &format!("{}{}", gateway.trim_end_matches('/'), push.path), &push).await;
+    push.judge(shared, answer.as_ref())
 }
 
 fn count(shared: &Shared, partner: Partner, event: &Event, change: impl FnOnce(&mut Tally)) {
@@ -65,10 +108,10 @@ fn count(shared: &Shared, partner: Partner, event: &Event, change: impl FnOnce(&
 }
 
 #[expect(clippy::disallowed_methods, reason = "the partners' own client, not the gateway's")]
-async fn send(shared: &Shared, url: &str, message: Message) -> Option<Answer> {
-    let mut request = shared.http.post(url).body(message.body);
-    for (name, value) in message.headers {
-        request = request.header(name, value);
+async fn send(shared: &Shared, url: &str, push: &Push) -> Option<Answer> {
+    let mut request = shared.http.post(url).body(push.body.clone());
+    for (name, value) in &push.headers {
+        request = request.header(*name, value);
     }
     let response = request.send().await.ok()?;
     let (status, headers) = (response.status().as_u16(), response.headers().clone());

@@ -73,13 +73,22 @@ async fn exchange<F: Face>(
     };
     let target = head.uri.path_and_query().map_or_else(|| "/".to_owned(), ToString::to_string);
     let request = Request { method: head.method, target, headers: head.headers, body };
-    match face.open(&request) {
-        (asked, Ok(call)) => handle(&*face, &shared, &asked, call).await,
+    respond(answer(&*face, &shared, &request).await?)
+}
+
+/// What a partner makes of a request that was read to its end.
+pub(crate) async fn answer<F: Face>(
+    face: &F,
+    shared: &Arc<Shared>,
+    request: &Request,
+) -> Result<Message, Cut> {
+    match face.open(request) {
+        (asked, Ok(call)) => handle(face, shared, &asked, call).await,
         (asked, Err(refusal)) => {
             if let Some(breach) = refusal.breach() {
                 shared.violation(F::PARTNER, breach);
             }
-            respond(face.answer(&asked, Err(refusal), true))
+            Ok(face.answer(&asked, Err(refusal), true))
         }
     }
 }
@@ -90,7 +99,7 @@ async fn handle<F: Face>(
     shared: &Arc<Shared>,
     asked: &F::Asked,
     call: Call,
-) -> Result<Response<Body>, Cut> {
+) -> Result<Message, Cut> {
     let fault = desk::receive(shared, F::PARTNER, &call);
     let kind = fault.as_ref().and_then(|fault| fault.kind);
     let settles = desk::settles(&call).filter(|_| !kind.is_some_and(|kind| kind.leaves_doubt(F::PARTNER)));
@@ -103,9 +112,9 @@ async fn handle<F: Face>(
     match kind {
         Some(FaultKind::DropBefore | FaultKind::DropAfter) => Err(Cut),
         Some(FaultKind::Hang) => std::future::pending().await,
-        Some(FaultKind::Status500) => respond(page(500)),
-        Some(FaultKind::Garbage) => respond(page(200)),
-        Some(FaultKind::WrongSignature) => respond(face.answer(asked, outcome, false)),
+        Some(FaultKind::Status500) => Ok(page(500)),
+        Some(FaultKind::Garbage) => Ok(page(200)),
+        Some(FaultKind::WrongSignature) => Ok(face.answer(asked, outcome, false)),
         None
         | Some(
             FaultKind::Maintenance
@@ -114,7 +123,7 @@ async fn handle<F: Face>(
             | FaultKind::Authentication
             | FaultKind::CursorExpired
             | FaultKind::Internal,
-        ) => respond(face.answer(asked, outcome, true)),
+        ) => Ok(face.answer(asked, outcome, true)),
     }
 }
 
@@ -145,12 +154,13 @@ fn page(status: u16) -> Message {
     Message { status, headers: vec![("content-type", "text/html; charset=utf-8".into())], body: body.into() }
 }
 
-pub(crate) fn respond(message: Message) -> Result<Response<Body>, Cut> {
+/// An answer as HTTP has it.
+pub(crate) fn respond<B: From<Vec<u8>>>(message: Message) -> Result<Response<B>, Cut> {
     let mut response = Response::builder().status(message.status);
     for (name, value) in message.headers {
         response = response.header(name, value);
     }
-    response.body(Body::from(message.body)).map_err(|error| {
+    response.body(B::from(message.body)).map_err(|error| {
         tracing::error!(%error, "an answer can't be written");
         Cut
     })

@@ -1,10 +1,11 @@
 //! A partner without books, for benches: signed answers at full speed, the time of every submit's arrival, and a hang
 //! on demand. It checks nothing; the sandbox proper does.
 
+use crate::guangdong::Guangdong;
 use crate::guangdong::exchange::Head;
-use crate::guangdong::{self, Guangdong};
 use crate::organizations::{Found, Organization};
 use crate::partner::{Done, Event, EventKind, Record, Refusal};
+use crate::push::Push;
 use crate::server::{Cut, respond};
 use crate::shared::Shared;
 use crate::smart_league::SmartLeague;
@@ -273,17 +274,6 @@ fn nanos(at: Option<i128>) -> Value {
 /// Signs the pushes of transfers that a [`Sink`] took in.
 pub struct Pusher(Arc<Shared>);
 
-/// A signed push to `{gateway}{path}`.
-#[derive(Debug, Clone)]
-pub struct Push {
-    /// Where.
-    pub path: &'static str,
-    /// Its headers.
-    pub headers: Vec<(&'static str, String)>,
-    /// Its bytes.
-    pub body: Vec<u8>,
-}
-
 impl Pusher {
     /// With the default credentials.
     ///
@@ -306,7 +296,6 @@ impl Pusher {
             check_in_by: None,
             organization_id: None,
         };
-        let (path, _, message) = guangdong::push::message(&self.0, &event);
-        Push { path, headers: message.headers, body: message.body }
+        Push::sign(&self.0, Partner::Guangdong, event)
     }
 }

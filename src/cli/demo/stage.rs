@@ -76,6 +76,7 @@ impl Stage {
             timeout: Duration::from_secs(15),
             ca_file: None,
             client_identity: None,
+            carrier: None,
         };
         Ok(Client { transport: Transport::new(&endpoint)?, token: self.token.clone() })
     }

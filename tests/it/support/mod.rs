@@ -1,12 +1,14 @@
 //! What the tests share: a gateway with real sockets and a real file, beside the simulated partners.
 
 mod database;
+mod dice;
 mod http;
 mod partners;
 mod people;
 mod process;
 
 pub(crate) use database::Database;
+pub(crate) use dice::Dice;
 pub(crate) use http::{Answer, Client};
 pub(crate) use partners::{GUANGDONG_SECRET, SMART_LEAGUE_SECRET, guangdong, guangdong_body, smart_league};
 pub(crate) use people::{Person, SIDES, Side, document, organizations, person};

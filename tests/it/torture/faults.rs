@@ -1,9 +1,9 @@
 //! Every fault of the sandbox, for every operation of every system: alone, and in mixes that a seed decides.
 
 use super::database::Kind;
-use super::dice::Dice;
 use super::report::{Counts, Round};
 use super::world::{Setting, World};
+use crate::support::Dice;
 use crate::support::{SIDES, Setup, Side, TestApp, document, program};
 use league_sandbox::{Fault, FaultKind, Faults, Operation, Partner, Rule, Step};
 use serde_json::json;

@@ -1,6 +1,6 @@
 //! The daemons of a world: processes that are killed, and started again.
 
-use super::dice::Dice;
+use crate::support::Dice;
 use crate::support::{NET, address, signal};
 use league_sandbox::Sandbox;
 use std::fs::File;

@@ -4,7 +4,6 @@
 //! What is tried follows from a seed; `LEAGUE_TORTURE_SEED` gives another one than the usual.
 
 mod database;
-mod dice;
 mod faults;
 mod fleet;
 mod judge;

@@ -2,9 +2,9 @@
 //! once, from its beginning, across all kills.
 
 use super::database::Link;
-use super::dice::Dice;
 use super::fleet::Fleet;
 use super::people::{LIVES, Life};
+use crate::support::Dice;
 use crate::support::{Answer, Client, Database, SIDES};
 use serde_json::{Value, json};
 use std::collections::BTreeMap;

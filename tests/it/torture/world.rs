@@ -1,10 +1,10 @@
 //! A world: the strict sandbox, a database, daemons as processes of their own, and upstream.
 
 use super::database::Kind;
-use super::dice::Dice;
 use super::fleet::Fleet;
 use super::people;
 use super::upstream::Upstream;
+use crate::support::Dice;
 use crate::support::{Database, base_config, organizations, program, until};
 use league_sandbox::{Faults, Pace, Retries, Sandbox, SandboxConfig, Script, Urls};
 use std::process::Command;

@@ -4,19 +4,19 @@ use std::time::Duration;
 
 /// SplitMix64.
 #[derive(Clone, Debug)]
-pub(super) struct Dice(u64);
+pub(crate) struct Dice(u64);
 
 impl Dice {
-    pub(super) fn new(seed: u64) -> Self {
+    pub(crate) fn new(seed: u64) -> Self {
         Self(seed)
     }
 
     /// Dice of their own for a part of the work, so that parts that run side by side don't disturb each other's choices.
-    pub(super) fn fork(&mut self) -> Self {
+    pub(crate) fn fork(&mut self) -> Self {
         Self(self.next())
     }
 
-    pub(super) fn next(&mut self) -> u64 {
+    pub(crate) fn next(&mut self) -> u64 {
         self.0 = self.0.wrapping_add(0x9E37_79B9_7F4A_7C15);
         let mut mixed = self.0;
         mixed = (mixed ^ (mixed >> 30)).wrapping_mul(0xBF58_476D_1CE4_E5B9);
@@ -25,20 +25,20 @@ impl Dice {
     }
 
     /// A number below `end`.
-    pub(super) fn below(&mut self, end: u64) -> u64 {
+    pub(crate) fn below(&mut self, end: u64) -> u64 {
         self.next() % end
     }
 
-    pub(super) fn percent(&mut self, likely: u64) -> bool {
+    pub(crate) fn percent(&mut self, likely: u64) -> bool {
         self.below(100) < likely
     }
 
-    pub(super) fn pick<'a, T>(&mut self, from: &'a [T]) -> &'a T {
+    pub(crate) fn pick<'a, T>(&mut self, from: &'a [T]) -> &'a T {
         let at = self.below(from.len() as u64);
         &from[usize::try_from(at).expect("an index")]
     }
 
-    pub(super) fn wait_below(&mut self, milliseconds: u64) -> Duration {
+    pub(crate) fn wait_below(&mut self, milliseconds: u64) -> Duration {
         Duration::from_micros(self.below(milliseconds * 1000))
     }
 }
