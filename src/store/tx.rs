@@ -126,13 +126,7 @@ impl Store {
     }
 
     async fn connect_postgres(url: &str) -> Result<PgPool, StoreError> {
-        // The parser's own words may repeat the password.
-        let mut options = PgConnectOptions::from_str(url)
-            .map_err(|_| StoreError::Url("write postgres://USER:PASSWORD@HOST/DATABASE".into()))?;
-        if options.get_application_name().is_none() {
-            options = options.application_name("league-gateway");
-        }
-        let options = options.options(dialect::SESSION_POSTGRES);
+        let options = session_options(url)?;
         PgPoolOptions::new()
             .max_connections(POSTGRES_CONNECTIONS)
             .connect_with(options)
@@ -329,6 +323,17 @@ impl Store {
     }
 }
 
+/// How every session on PostgreSQL begins.
+fn session_options(url: &str) -> Result<PgConnectOptions, StoreError> {
+    // The parser's own words may repeat the password.
+    let mut options = PgConnectOptions::from_str(url)
+        .map_err(|_| StoreError::Url("write postgres://USER:PASSWORD@HOST/DATABASE".into()))?;
+    if options.get_application_name().is_none() {
+        options = options.application_name("league-gateway");
+    }
+    Ok(options.options(dialect::SESSION_POSTGRES))
+}
+
 impl Inner {
     pub(super) async fn write(&self, name: &'static str) -> Result<Tx, StoreError> {
         let begun = match self {
@@ -405,5 +410,21 @@ impl Tx {
         self.turned.iter().for_each(Turned::tell);
         self.told.into_iter().for_each(|tell| tell());
         Ok(())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_session_keeps_its_own_options_and_lets_go_of_its_locks() {
+        let options = session_options("postgres://u@h/d?options=-c%20search_path%3Dgateway").expect("a URL");
+        let text = options.get_options().expect("options");
+        for part in
+            ["search_path=gateway", "idle_in_transaction_session_timeout=10s", "tcp_keepalives_idle=2"]
+        {
+            assert!(text.contains(part), "{text}");
+        }
     }
 }
