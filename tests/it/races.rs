@@ -11,6 +11,7 @@ use league_gateway::store::{Abandoned, Claimant, Rescued};
 use league_sandbox::{Rule, Step};
 use serde_json::{Value, json};
 use sqlx::{AssertSqlSafe, Connection as _, PgConnection, raw_sql};
+use tokio::sync::Notify;
 
 /// A gateway, and a second one beside it on the same database. No partner decides anything.
 async fn two() -> (TestApp, App) {
@@ -171,7 +172,14 @@ async fn a_page_of_the_feed_is_stored_once_beside_a_turn() {
     test.deliver().await;
     let (feed, driver) = (test.app.feed(test.partner("fujian")), other.driver(test.partner("fujian")));
     let mut obstacle = Obstacle::put(&test, TRANSFER_A).await;
-    let (polled, turned, ()) = tokio::join!(feed.poll(), driver.run_once(), async {
+    let page_waits = Notify::new();
+    let turning = async {
+        page_waits.notified().await;
+        driver.run_once().await
+    };
+    let (polled, turned, ()) = tokio::join!(feed.poll(), turning, async {
+        obstacle.holds(&test, 1).await;
+        page_waits.notify_one();
         obstacle.holds(&test, 2).await;
         obstacle.cross(FUJIAN).await;
         obstacle.remove().await;
@@ -201,7 +209,7 @@ async fn push(test: &TestApp) {
 /// once. Whoever is first, both get an answer.
 async fn beside_a_push<T>(test: &TestApp, work: impl Future<Output = Result<T, IntakeError>>) {
     let mut obstacle = Obstacle::put(test, NOTHING_IS_TOLD).await;
-    let first = tokio::sync::Notify::new();
+    let first = Notify::new();
     let pushing = async {
         first.notified().await;
         push(test).await;
