@@ -91,18 +91,20 @@ pub(super) enum TxInner {
 }
 
 /// Waits for the database, but not for ever: a host that vanishes says nothing.
-pub(super) async fn in_time<T>(
+pub(super) fn in_time<T>(
     answer: impl Future<Output = Result<T, sqlx::Error>>,
-) -> Result<T, sqlx::Error> {
-    within(LONGEST, answer).await
+) -> impl Future<Output = Result<T, sqlx::Error>> {
+    within(LONGEST, answer)
 }
 
-pub(super) async fn within<T>(
+pub(super) fn within<T>(
     limit: Duration,
     answer: impl Future<Output = Result<T, sqlx::Error>>,
-) -> Result<T, sqlx::Error> {
+) -> impl Future<Output = Result<T, sqlx::Error>> {
+    // On the heap: whoever waits for many answers must not hold the room for all of them on its stack.
+    let answer = tokio::time::timeout(limit, Box::pin(answer));
     let late = |_| Err(sqlx::Error::Io(std::io::ErrorKind::TimedOut.into()));
-    tokio::time::timeout(limit, answer).await.unwrap_or_else(late)
+    async move { answer.await.unwrap_or_else(late) }
 }
 
 /// Runs a query in the arm of the transaction's database: `on!(tx, "doing so", db => sqlx::query_as("…").fetch_all(db))`.
