@@ -34,6 +34,11 @@ pub(super) async fn run(context: &Context, args: RunArgs) -> Done {
     app.store.close().await;
     match ended {
         Ended::Clean => tracing::info!("stopped: everything in flight is settled"),
+        Ended::Failed => {
+            return Err(
+                anyhow::anyhow!("a part of the daemon failed, so it stopped: the log says which").into()
+            );
+        }
         Ended::Hard => tracing::warn!(
             "stopped before everything in flight was settled: it is taken back at the next start"
         ),
