@@ -46,6 +46,8 @@ pub struct Desk {
     finished: Vec<Arc<Finished>>,
     checked: Vec<Arc<Checked>>,
     probed: Option<Arc<Exchange>>,
+    /// The last turn failed, or its end is unknown.
+    again: bool,
     /// When the first of what waits to be settled ended.
     waiting_since: Option<Timestamp>,
     renewed_at: Option<Timestamp>,
@@ -135,6 +137,7 @@ impl Driver {
     }
 
     async fn turn(&self, desk: &mut Desk, free: u32) -> Result<usize, StoreError> {
+        let spent = self.partner.spent();
         let turn = Turn {
             delivery: self.delivery.clone(),
             partner: self.partner.clone(),
@@ -142,10 +145,13 @@ impl Driver {
             checked: desk.checked.clone(),
             probed: desk.probed.clone(),
             free,
-            spent: self.partner.spent(),
+            again: desk.again,
+            spent,
         };
         let settled = !desk.finished.is_empty();
-        let turned = self.delivery.store.grouped(turn).await?;
+        let turned = self.delivery.store.grouped(turn).await;
+        desk.again = turned.is_err();
+        let turned = turned.inspect_err(|_| self.partner.count(spent))?;
         desk.finished.drain(..).for_each(|finished| self.tell(&finished));
         desk.checked.clear();
         desk.probed = None;
