@@ -13,6 +13,7 @@ mod gate;
 mod judge;
 mod network;
 mod steps;
+mod stories;
 mod world;
 
 use crate::support::{Database, SIDES, in_time};
