@@ -235,11 +235,13 @@ impl App {
         self.store.require_current().await?;
         let sweeper = self.sweeper();
         let worker = &self.settings.worker_id;
-        let mut presence = self.store.appear(self.instance.clone(), worker, self.clock.now()).await?;
+        let presence = self.store.appear(self.instance.clone(), worker, self.clock.now()).await?;
         if self.store.is_one_daemons() {
             sweeper.rescue_all().await?;
         }
-        sweeper.rescue_gone(&mut presence).await?;
+        for run in presence.earlier_runs(&self.store).await? {
+            sweeper.bury(&run).await?;
+        }
         let leads = presence.leads();
         let listener = TcpListener::bind(self.settings.listen)
             .await

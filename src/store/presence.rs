@@ -15,6 +15,13 @@ use std::sync::atomic::{AtomicBool, Ordering};
 /// A daemon that shows no new sign of life for so long is gone, whatever its session says.
 const SILENCE: SignedDuration = SignedDuration::from_secs(15);
 
+/// A daemon whose lock was free for so long is gone. All locks fall together when the server restarts, and each daemon
+/// takes its own back at its next sign of life.
+const FREE: SignedDuration = SignedDuration::from_secs(2);
+
+/// So many looks must agree: a clock that is set forward is none.
+const LOOKS: u32 = 3;
+
 /// Whether this daemon leads: it alone reads feeds, drains the intake table and sweeps. Cheap to clone.
 ///
 /// It is a matter of sparing work, not of safety: two that lead for a moment do no harm.
@@ -35,8 +42,8 @@ pub struct Presence {
     worker: String,
     leads: Leads,
     sign: Sign,
-    /// The last sign of life of the others, and when it was new to us.
-    others: HashMap<String, (i64, Timestamp)>,
+    /// What we saw of the others.
+    others: HashMap<String, Seen>,
     /// Those whose end was logged.
     told: HashSet<String>,
 }
@@ -46,9 +53,37 @@ enum Sign {
     Session { connection: Option<PgConnection>, key: i64 },
 }
 
+/// Another daemon, as we see it.
+struct Seen {
+    seen_at: i64,
+    /// Since when it showed nothing new.
+    silent: Streak,
+    /// Since when its session's lock is free as well.
+    free: Option<Streak>,
+}
+
+/// The same at several looks in a row.
+struct Streak {
+    since: Timestamp,
+    looks: u32,
+}
+
+impl Streak {
+    const fn new(since: Timestamp) -> Self {
+        Self { since, looks: 0 }
+    }
+
+    /// One more look; returns whether it has lasted for so long.
+    fn goes_on(&mut self, now: Timestamp, span: SignedDuration) -> bool {
+        self.looks += 1;
+        self.looks >= LOOKS && now.duration_since(self.since) >= span
+    }
+}
+
 #[derive(sqlx::FromRow)]
 struct DaemonRow {
     instance: String,
+    worker: String,
     session_key: i64,
     seen_at: i64,
 }
@@ -101,6 +136,9 @@ impl Presence {
     pub async fn beat(&mut self, store: &Store, now: Timestamp) -> Result<(), StoreError> {
         let shown = self.show(store, now).await;
         store.takes_writes.store(shown.is_ok(), Ordering::Relaxed);
+        if shown.is_ok() && !store.is_one_daemons() {
+            store.shown_at.store(now.as_millisecond(), Ordering::Relaxed);
+        }
         self.leads.0.store(*shown.as_ref().unwrap_or(&false), Ordering::Relaxed);
         shown.map(drop)
     }
@@ -116,7 +154,7 @@ impl Presence {
         Ok(leads)
     }
 
-    /// The runs of daemons that are gone without having left.
+    /// The runs of daemons that are gone without having left, as several looks agree.
     ///
     /// # Errors
     /// [`StoreError`].
@@ -126,12 +164,19 @@ impl Presence {
         self.others.retain(|instance, _| others.iter().any(|other| other.instance == *instance));
         let mut gone = Vec::new();
         for other in others {
-            let seen = self.others.entry(other.instance.clone()).or_insert((other.seen_at, now));
-            if seen.0 != other.seen_at {
-                *seen = (other.seen_at, now);
+            let new = || Seen { seen_at: other.seen_at, silent: Streak::new(now), free: None };
+            let seen = self.others.entry(other.instance.clone()).or_insert_with(new);
+            if seen.seen_at != other.seen_at {
+                *seen = new();
             }
-            let silent = now.duration_since(seen.1) > SILENCE;
-            if silent || tx.session_is_free(other.session_key).await? {
+            let silent = seen.silent.goes_on(now, SILENCE);
+            let free = if tx.session_is_free(other.session_key).await? {
+                seen.free.get_or_insert(Streak::new(now)).goes_on(now, FREE)
+            } else {
+                seen.free = None;
+                false
+            };
+            if silent || free {
                 if self.told.insert(other.instance.clone()) {
                     tracing::warn!(instance = other.instance, "a daemon is gone: its work is taken back");
                 }
@@ -139,6 +184,24 @@ impl Presence {
             }
         }
         Ok(gone)
+    }
+
+    /// What a start need not wait for: earlier runs under this daemon's own name whose session ended. Where there is one
+    /// daemon, all others are earlier runs.
+    ///
+    /// # Errors
+    /// [`StoreError`].
+    pub async fn earlier_runs(&self, store: &Store) -> Result<Vec<String>, StoreError> {
+        let mut tx = store.write("look for earlier runs").await?;
+        let mut earlier = Vec::new();
+        for other in tx.other_daemons(&self.instance).await? {
+            if (store.is_one_daemons() || other.worker == self.worker)
+                && tx.session_is_free(other.session_key).await?
+            {
+                earlier.push(other.instance);
+            }
+        }
+        Ok(earlier)
     }
 
     /// Says good-bye: nothing of this run is left to be taken back.
@@ -165,24 +228,23 @@ impl Presence {
 async fn hold(store: &Store, connection: &mut Option<PgConnection>, key: i64) -> Result<bool, StoreError> {
     let Inner::Postgres(pool) = &store.inner else { return Ok(true) };
     let failed = |source| StoreError::Database { action: "holding the session lock", source };
-    let session = match connection {
-        Some(session) => session,
-        None => {
-            let mut session = pool.connect_options().connect().await.map_err(failed)?;
-            sqlx::query(dialect::HOLD_SESSION_POSTGRES)
-                .bind(key)
-                .execute(&mut session)
-                .await
-                .map_err(failed)?;
-            connection.insert(session)
-        }
-    };
-    let leads = sqlx::query_scalar(dialect::LEAD_POSTGRES).fetch_one(session).await;
-    if leads.is_err() {
-        // The lock fell with the session: the next sign of life begins a new one.
-        *connection = None;
+    // Taken out meanwhile: a session that failed, or was waited for in vain, is not used again.
+    if let Some(mut session) = connection.take()
+        && let Ok(leads) = lead(&mut session).await
+    {
+        *connection = Some(session);
+        return Ok(leads);
     }
-    leads.map_err(failed)
+    // The lock fell with the session: it is held again at once, before anybody counts this daemon as gone.
+    let mut session = pool.connect_options().connect().await.map_err(failed)?;
+    sqlx::query(dialect::HOLD_SESSION_POSTGRES).bind(key).execute(&mut session).await.map_err(failed)?;
+    let leads = lead(&mut session).await.map_err(failed)?;
+    *connection = Some(session);
+    Ok(leads)
+}
+
+async fn lead(session: &mut PgConnection) -> Result<bool, sqlx::Error> {
+    sqlx::query_scalar(dialect::LEAD_POSTGRES).fetch_one(session).await
 }
 
 impl Tx {
@@ -205,7 +267,7 @@ impl Tx {
 
     async fn other_daemons(&mut self, instance: &str) -> Result<Vec<DaemonRow>, StoreError> {
         on!(self, "looking for other daemons", db => sqlx::query_as(
-            "SELECT instance, session_key, seen_at FROM daemons WHERE instance <> $1 ORDER BY instance")
+            "SELECT instance, worker, session_key, seen_at FROM daemons WHERE instance <> $1 ORDER BY instance")
             .bind(instance)
             .fetch_all(db))
     }

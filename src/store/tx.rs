@@ -6,6 +6,7 @@ use super::dialect::{self, Text};
 use super::events::PendingLine;
 use super::group::{Groups, commit_groups};
 use super::{SchemaState, StoreError};
+use jiff::Timestamp;
 use sqlx::migrate::Migrator;
 use sqlx::postgres::{PgConnectOptions, PgPool, PgPoolOptions};
 use sqlx::sqlite::{
@@ -16,7 +17,7 @@ use std::fs::File;
 use std::path::{Path, PathBuf};
 use std::str::FromStr as _;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicI64, Ordering};
 use std::time::Duration;
 use tokio::sync::mpsc;
 
@@ -26,6 +27,9 @@ static POSTGRES_MIGRATIONS: Migrator = sqlx::migrate!("src/store/migrations/post
 /// A daemon needs few: some that write, some that read, one that listens. Several daemons share what the server allows.
 const POSTGRES_CONNECTIONS: u32 = 9;
 
+/// A daemon that could not show itself for so many milliseconds claims nothing.
+const UNSEEN: u64 = 5_000;
+
 /// The durable outbox. Cheap to clone.
 #[derive(Clone, Debug)]
 pub struct Store {
@@ -33,6 +37,8 @@ pub struct Store {
     pub(super) groups: Groups,
     /// Whether this daemon's last sign of life was written.
     pub(super) takes_writes: Arc<AtomicBool>,
+    /// When this daemon last began to show itself to others, in milliseconds; 0 where nobody looks.
+    pub(super) shown_at: Arc<AtomicI64>,
 }
 
 /// A closed set: each database is an arm, not an implementation of a trait that drifts.
@@ -122,7 +128,12 @@ impl Store {
         };
         let (sender, jobs) = mpsc::unbounded_channel();
         tokio::spawn(commit_groups(inner.clone(), jobs));
-        Ok(Self { inner, groups: Groups::new(sender), takes_writes: Arc::new(AtomicBool::new(true)) })
+        Ok(Self {
+            inner,
+            groups: Groups::new(sender),
+            takes_writes: Arc::new(AtomicBool::new(true)),
+            shown_at: Arc::default(),
+        })
     }
 
     async fn connect_postgres(url: &str) -> Result<PgPool, StoreError> {
@@ -206,6 +217,14 @@ impl Store {
     #[must_use]
     pub fn takes_writes(&self) -> bool {
         self.takes_writes.load(Ordering::Relaxed)
+    }
+
+    /// Whether a daemon may claim work: one that could not show itself to the others for some seconds counts as gone
+    /// soon, and what it began then would be taken from it. It asks nothing and locks nothing.
+    #[must_use]
+    pub fn may_claim(&self, now: Timestamp) -> bool {
+        let shown_at = self.shown_at.load(Ordering::Relaxed);
+        shown_at == 0 || now.as_millisecond().abs_diff(shown_at) < UNSEEN
     }
 
     /// Brings the schema to this program's version.

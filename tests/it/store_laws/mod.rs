@@ -14,6 +14,7 @@ mod doors;
 mod entries;
 mod feed;
 mod leases;
+mod presence;
 mod rescue;
 mod same_schema;
 mod samples;
