@@ -121,7 +121,8 @@ impl Driver {
         if busy > concurrency / 2 && !waited {
             return Ok(false);
         }
-        let free = if claiming { concurrency.saturating_sub(busy) } else { 0 };
+        let free =
+            if claiming && self.delivery.store.may_claim(now) { concurrency.saturating_sub(busy) } else { 0 };
         if desk.waiting_since.is_none() {
             if free == 0 {
                 return Ok(false);

@@ -17,7 +17,7 @@ const SILENCE: SignedDuration = SignedDuration::from_secs(15);
 
 /// A daemon whose lock was free for so long is gone. All locks fall together when the server restarts, and each daemon
 /// takes its own back at its next sign of life.
-const FREE: SignedDuration = SignedDuration::from_secs(2);
+const FREE: SignedDuration = SignedDuration::from_millis(1500);
 
 /// So many looks must agree: a clock that is set forward is none.
 const LOOKS: u32 = 3;
