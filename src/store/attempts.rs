@@ -237,7 +237,8 @@ impl Tx {
     ) -> Result<(), StoreError> {
         execute!(self, "closing abandoned exchanges", sqlx::query(
             "UPDATE attempts SET finished_at = $1, outcome = 'lost' WHERE finished_at IS NULL AND ($2 = '' OR worker = $2) \
-             AND transfer_id NOT IN (SELECT id FROM transfers WHERE lease_token IS NOT NULL OR state = 'sending')")
+             AND NOT EXISTS (SELECT 1 FROM transfers t WHERE t.id = attempts.transfer_id \
+             AND (t.lease_token IS NOT NULL OR t.state = 'sending'))")
             .bind(at.as_millisecond())
             .bind(instance.unwrap_or_default()))?;
         Ok(())

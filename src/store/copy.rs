@@ -3,7 +3,9 @@
 //! Which tables and columns there are, the database's own catalog says, so that what a later migration adds is copied
 //! without a line here. Keys and cursors stay as they are, and none that was ever given out is given out again.
 
-use super::dialect::{CATALOG, FORGET_COUNT_SQLITE, LAST_COUNT, RUNNING_DAEMONS, SET_COUNT};
+use super::dialect::{
+    CATALOG, FORGET_COUNT_SQLITE, LAST_COUNT, RUNNING_DAEMONS, SET_COUNT, WAIT_IN_TRANSACTION_POSTGRES,
+};
 use super::tx::{Tx, TxInner, execute, on};
 use super::{Store, StoreError};
 use serde::Serialize;
@@ -97,10 +99,13 @@ impl Store {
                 }
             })?;
         }
+        // Before the copy's own look begins: what a daemon did until it stopped must be in it.
+        self.read("look for daemons").await?.require_no_daemon().await?;
         let mut from = self.read("copy").await?;
         let mut to = target.write("copy").await?;
+        from.wait_for_the_other().await?;
+        to.wait_for_the_other().await?;
         let tables = tables(from.catalog().await?);
-        from.require_no_daemon().await?;
         to.require_empty(&tables).await?;
         let mut copied = Vec::with_capacity(tables.len());
         for table in &tables {
@@ -247,6 +252,14 @@ impl Tx {
             on!(self, "reading its catalog", db => sqlx::query_as(sql).fetch_all(db))?;
         columns.sort_by(|a, b| (a.refers, &a.table_name).cmp(&(b.refers, &b.table_name)));
         Ok(columns)
+    }
+
+    /// One of the two stands still while the other works: that is no reason to end it.
+    async fn wait_for_the_other(&mut self) -> Result<(), StoreError> {
+        if matches!(self.inner, TxInner::Postgres(_)) {
+            execute!(self, "beginning to copy", sqlx::query(WAIT_IN_TRANSACTION_POSTGRES))?;
+        }
+        Ok(())
     }
 
     async fn require_no_daemon(&mut self) -> Result<(), StoreError> {

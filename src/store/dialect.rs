@@ -100,6 +100,9 @@ pub(super) const SESSION_POSTGRES: [(&str, &str); 5] = [
     ("lock_timeout", "20s"),
 ];
 
+/// PostgreSQL: this transaction may stand still.
+pub(super) const WAIT_IN_TRANSACTION_POSTGRES: &str = "SET LOCAL idle_in_transaction_session_timeout = 0";
+
 /// All columns of all tables: SQLite's kinds, the place in the primary key, whether the database gives out the numbers,
 /// whether the table refers to others.
 pub(super) const CATALOG: Text = text!(

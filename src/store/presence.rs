@@ -4,13 +4,14 @@
 //! lock, which falls with its process, and one of them the leader's. A host that vanishes keeps its session for a while:
 //! whoever shows no new sign of life counts as gone, too. Being wrong about that is safe: leases are fenced.
 
-use super::tx::{Inner, Tx, execute, on};
+use super::tx::{Inner, Tx, execute, on, within};
 use super::{Owner, Store, StoreError, dialect};
 use jiff::{SignedDuration, Timestamp};
 use sqlx::{ConnectOptions as _, Connection as _, PgConnection};
 use std::collections::{HashMap, HashSet};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::Duration;
 
 /// A daemon that shows no new sign of life for so long is gone, whatever its session says.
 const SILENCE: SignedDuration = SignedDuration::from_secs(15);
@@ -18,6 +19,9 @@ const SILENCE: SignedDuration = SignedDuration::from_secs(15);
 /// A daemon whose lock was free for so long is gone. All locks fall together when the server restarts, and each daemon
 /// takes its own back at its next sign of life.
 const FREE: SignedDuration = SignedDuration::from_millis(1500);
+
+/// So long a session may take to be held: whoever can't say in time that it lives should know it.
+const HOLDING: Duration = Duration::from_secs(3);
 
 /// So many looks must agree: a clock that is set forward is none.
 const LOOKS: u32 = 3;
@@ -214,8 +218,7 @@ impl Presence {
         tx.forget_daemon(&self.instance).await?;
         tx.commit().await?;
         if let Sign::Session { connection: Some(connection), .. } = self.sign {
-            connection
-                .close()
+            within(HOLDING, connection.close())
                 .await
                 .map_err(|source| StoreError::Database { action: "closing the session", source })?;
         }
@@ -227,20 +230,24 @@ impl Presence {
 /// leads.
 async fn hold(store: &Store, connection: &mut Option<PgConnection>, key: i64) -> Result<bool, StoreError> {
     let Inner::Postgres(pool) = &store.inner else { return Ok(true) };
-    let failed = |source| StoreError::Database { action: "holding the session lock", source };
-    // Taken out meanwhile: a session that failed, or was waited for in vain, is not used again.
-    if let Some(mut session) = connection.take()
-        && let Ok(leads) = lead(&mut session).await
-    {
+    let held = async {
+        // Taken out meanwhile: a session that failed, or was waited for in vain, is not used again.
+        if let Some(mut session) = connection.take()
+            && let Ok(leads) = lead(&mut session).await
+        {
+            *connection = Some(session);
+            return Ok(leads);
+        }
+        // The lock fell with the session: it is held again at once, before anybody counts this daemon as gone.
+        let mut session = pool.connect_options().connect().await?;
+        sqlx::query(dialect::HOLD_SESSION_POSTGRES).bind(key).execute(&mut session).await?;
+        let leads = lead(&mut session).await?;
         *connection = Some(session);
-        return Ok(leads);
-    }
-    // The lock fell with the session: it is held again at once, before anybody counts this daemon as gone.
-    let mut session = pool.connect_options().connect().await.map_err(failed)?;
-    sqlx::query(dialect::HOLD_SESSION_POSTGRES).bind(key).execute(&mut session).await.map_err(failed)?;
-    let leads = lead(&mut session).await.map_err(failed)?;
-    *connection = Some(session);
-    Ok(leads)
+        Ok(leads)
+    };
+    within(HOLDING, held)
+        .await
+        .map_err(|source| StoreError::Database { action: "holding the session lock", source })
 }
 
 async fn lead(session: &mut PgConnection) -> Result<bool, sqlx::Error> {

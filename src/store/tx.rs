@@ -27,6 +27,15 @@ static POSTGRES_MIGRATIONS: Migrator = sqlx::migrate!("src/store/migrations/post
 /// A daemon needs few: some that write, some that read, one that listens. Several daemons share what the server allows.
 const POSTGRES_CONNECTIONS: u32 = 9;
 
+/// No answer to a statement takes longer; what waits for locks of others gives up before.
+const LONGEST: Duration = Duration::from_secs(30);
+
+/// So long a connection that comes back to the pool may take to prove that it lives.
+const PROOF: Duration = Duration::from_secs(5);
+
+/// So long the connections' end is waited for.
+const FAREWELL: Duration = Duration::from_secs(2);
+
 /// A daemon that could not show itself for so many milliseconds claims nothing.
 const UNSEEN: u64 = 5_000;
 
@@ -81,17 +90,32 @@ pub(super) enum TxInner {
     Postgres(Transaction<'static, Postgres>),
 }
 
+/// Waits for the database, but not for ever: a host that vanishes says nothing.
+pub(super) async fn in_time<T>(
+    answer: impl Future<Output = Result<T, sqlx::Error>>,
+) -> Result<T, sqlx::Error> {
+    within(LONGEST, answer).await
+}
+
+pub(super) async fn within<T>(
+    limit: Duration,
+    answer: impl Future<Output = Result<T, sqlx::Error>>,
+) -> Result<T, sqlx::Error> {
+    let late = |_| Err(sqlx::Error::Io(std::io::ErrorKind::TimedOut.into()));
+    tokio::time::timeout(limit, answer).await.unwrap_or_else(late)
+}
+
 /// Runs a query in the arm of the transaction's database: `on!(tx, "doing so", db => sqlx::query_as("…").fetch_all(db))`.
 macro_rules! on {
     ($tx:expr, $action:literal, $db:ident => $query:expr) => {
         match &mut $tx.inner {
             $crate::store::tx::TxInner::Sqlite(transaction) => {
                 let $db = &mut **transaction;
-                $query.await
+                $crate::store::tx::in_time($query).await
             }
             $crate::store::tx::TxInner::Postgres(transaction) => {
                 let $db = &mut **transaction;
-                $query.await
+                $crate::store::tx::in_time($query).await
             }
         }
         .map_err(|source| $crate::store::StoreError::Database { action: $action, source })
@@ -104,10 +128,12 @@ macro_rules! execute {
     ($tx:expr, $action:literal, $query:expr) => {
         match &mut $tx.inner {
             $crate::store::tx::TxInner::Sqlite(transaction) => {
-                $query.execute(&mut **transaction).await.map(|done| done.rows_affected())
+                let done = $query.execute(&mut **transaction);
+                $crate::store::tx::in_time(done).await.map(|done| done.rows_affected())
             }
             $crate::store::tx::TxInner::Postgres(transaction) => {
-                $query.execute(&mut **transaction).await.map(|done| done.rows_affected())
+                let done = $query.execute(&mut **transaction);
+                $crate::store::tx::in_time(done).await.map(|done| done.rows_affected())
             }
         }
         .map_err(|source| $crate::store::StoreError::Database { action: $action, source })
@@ -140,6 +166,10 @@ impl Store {
         let options = session_options(url)?;
         PgPoolOptions::new()
             .max_connections(POSTGRES_CONNECTIONS)
+            // One that is dead must not keep its place: it is closed without a good-bye.
+            .after_release(|connection, _| {
+                Box::pin(async move { within(PROOF, connection.ping()).await.map(|()| true) })
+            })
             .connect_with(options)
             .await
             .map_err(|source| StoreError::Database { action: "opening it", source })
@@ -301,7 +331,7 @@ impl Store {
         let begun = match &self.inner {
             Inner::Sqlite(sqlite) => sqlite.readers.begin().await.map(TxInner::Sqlite),
             Inner::Postgres(pool) => {
-                pool.begin_with(dialect::BEGIN_READ_POSTGRES).await.map(TxInner::Postgres)
+                in_time(pool.begin_with(dialect::BEGIN_READ_POSTGRES)).await.map(TxInner::Postgres)
             }
         };
         let inner = begun.map_err(|source| StoreError::Database { action: "beginning to read", source })?;
@@ -337,7 +367,8 @@ impl Store {
                 sqlite.readers.close().await;
                 sqlite.writer.close().await;
             }
-            Inner::Postgres(pool) => pool.close().await,
+            // The server may be gone, and then answers no good-bye.
+            Inner::Postgres(pool) => drop(tokio::time::timeout(FAREWELL, pool.close()).await),
         }
     }
 }
@@ -360,7 +391,7 @@ impl Inner {
                 sqlite.writer.begin_with(dialect::BEGIN_WRITE_SQLITE).await.map(TxInner::Sqlite)
             }
             Self::Postgres(pool) => {
-                pool.begin_with(dialect::BEGIN_WRITE_POSTGRES).await.map(TxInner::Postgres)
+                in_time(pool.begin_with(dialect::BEGIN_WRITE_POSTGRES)).await.map(TxInner::Postgres)
             }
         };
         let inner = begun.map_err(|source| StoreError::Database { action: "beginning to write", source })?;
@@ -422,7 +453,7 @@ impl Tx {
         self.write_lines().await?;
         let done = match self.inner {
             TxInner::Sqlite(transaction) => transaction.commit().await,
-            TxInner::Postgres(transaction) => transaction.commit().await,
+            TxInner::Postgres(transaction) => in_time(transaction.commit()).await,
         };
         metrics::counter!("league_gateway_commits_total", "transaction" => self.name).increment(1);
         done.map_err(|source| StoreError::Database { action: "committing", source })?;

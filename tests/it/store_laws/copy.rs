@@ -152,6 +152,19 @@ async fn damage_on_the_way_to_sqlite_is_caught() {
     a_damaged_copy_is_caught::<Postgres, Sqlite>(trigger).await;
 }
 
+/// Sessions of daemons that stand still in a transaction are ended after 10 s: a copy's may.
+#[tokio::test]
+async fn a_source_waits_for_a_slow_target() {
+    let (from, to) = (Postgres::migrated().await, Postgres::migrated().await);
+    fill(&from).await;
+    to.execute(
+        "CREATE FUNCTION slow() RETURNS trigger LANGUAGE plpgsql AS 'BEGIN PERFORM pg_sleep(10.5); RETURN NEW; END'; \
+         CREATE TRIGGER slow BEFORE INSERT ON attempts FOR EACH STATEMENT EXECUTE FUNCTION slow()",
+    )
+    .await;
+    copy(&from, &to).await.expect("it waits");
+}
+
 #[tokio::test]
 async fn what_postgres_cannot_hold_is_named() {
     let (from, to) = (Sqlite::migrated().await, Postgres::migrated().await);

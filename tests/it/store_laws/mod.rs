@@ -20,6 +20,7 @@ mod same_schema;
 mod samples;
 mod schema;
 mod together;
+mod vanished;
 
 use backend::{Backend, Postgres, Sqlite};
 

@@ -6,6 +6,7 @@ mod http;
 mod partners;
 mod people;
 mod process;
+pub(crate) mod proxy;
 
 pub(crate) use database::Database;
 pub(crate) use dice::Dice;

@@ -1,10 +1,10 @@
 //! The machine's own faults: databases and partners out of reach, a full disk, SIGTERM under load, a clock that jumps.
 
 use super::database::{Kind, Link};
-use super::proxy::{Mood, Proxy};
 use super::report::{Counts, Round};
 use super::world::{Setting, World};
 use crate::support::Dice;
+use crate::support::proxy::{Mood, Proxy};
 use crate::support::{SIDES, Setup, until};
 use jiff::SignedDuration;
 use league_sandbox::{Rule, Step, Urls};

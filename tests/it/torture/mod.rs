@@ -11,7 +11,7 @@ mod kill;
 mod long;
 mod machine;
 mod people;
-mod proxy;
+
 mod report;
 mod upstream;
 mod world;
