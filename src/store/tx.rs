@@ -90,11 +90,14 @@ pub(super) enum TxInner {
     Postgres(Transaction<'static, Postgres>),
 }
 
-/// Waits for the database, but not for ever: a host that vanishes says nothing.
-pub(super) async fn in_time<T>(
-    answer: impl Future<Output = Result<T, sqlx::Error>>,
-) -> Result<T, sqlx::Error> {
-    within(LONGEST, answer).await
+/// Waits for the server, but not for ever: a host that vanishes says nothing. The answer is boxed at once, so that every
+/// statement's does not lie on the stack of whoever waits.
+pub(super) fn in_time<'a, T: 'a>(
+    answer: impl Future<Output = Result<T, sqlx::Error>> + Send + 'a,
+) -> impl Future<Output = Result<T, sqlx::Error>> + Send + 'a {
+    let answer: std::pin::Pin<Box<dyn Future<Output = Result<T, sqlx::Error>> + Send + 'a>> =
+        Box::pin(answer);
+    within(LONGEST, answer)
 }
 
 pub(super) async fn within<T>(
@@ -111,7 +114,7 @@ macro_rules! on {
         match &mut $tx.inner {
             $crate::store::tx::TxInner::Sqlite(transaction) => {
                 let $db = &mut **transaction;
-                $crate::store::tx::in_time($query).await
+                $query.await
             }
             $crate::store::tx::TxInner::Postgres(transaction) => {
                 let $db = &mut **transaction;
@@ -128,8 +131,7 @@ macro_rules! execute {
     ($tx:expr, $action:literal, $query:expr) => {
         match &mut $tx.inner {
             $crate::store::tx::TxInner::Sqlite(transaction) => {
-                let done = $query.execute(&mut **transaction);
-                $crate::store::tx::in_time(done).await.map(|done| done.rows_affected())
+                $query.execute(&mut **transaction).await.map(|done| done.rows_affected())
             }
             $crate::store::tx::TxInner::Postgres(transaction) => {
                 let done = $query.execute(&mut **transaction);
