@@ -40,10 +40,17 @@ pub(super) async fn keep(
     let verdict = if tx.repeat_callback(system, &event.event_id).await? {
         CallbackVerdict::Duplicate
     } else {
-        let stored = tx.transfer(&event.request_id).await?.filter(|stored| stored.entry.system == *system);
-        let verdict = match &stored {
-            Some(stored) => apply(tx, sealer, stored, following, (event, cause, at)).await?,
-            None => CallbackVerdict::Unmatched,
+        let verdict = match tx.transfer(&event.request_id).await {
+            Ok(Some(stored)) if stored.entry.system == *system => {
+                apply(tx, sealer, &stored, following, (event, cause, at)).await?
+            }
+            Ok(_) => CallbackVerdict::Unmatched,
+            // A damaged transfer must not stop the events of the others.
+            Err(error @ StoreError::BadRow { id, .. }) => {
+                tx.hold_damaged(id, Some(system), &error, at).await?;
+                CallbackVerdict::Refused
+            }
+            Err(error) => return Err(error.into()),
         };
         let clear = serde_json::to_vec(event).map_err(|_| SealError::Damaged("event"))?;
         tx.insert_callback(&NewCallback {

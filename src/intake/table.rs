@@ -2,14 +2,16 @@
 
 use super::document::{not_utf8, parse};
 use super::{Intake, IntakeError, Parsed};
+use crate::alarm::AlarmKind;
 use crate::store::{IntakeRow, StoreError, Tx, despite_races};
 use league_contract::{Problem, ProblemCode};
 use serde_json::Value;
+use std::collections::BTreeMap;
 use std::sync::atomic::Ordering;
 
 impl Intake {
     /// Takes in what upstream put into the intake table, in order: each row leaves in the transaction that creates its
-    /// transfer, or moves to `intake_refused` with its problems. Returns how many rows were looked at.
+    /// transfer, or moves to `intake_refused` with its problems. Returns how many rows left the table.
     ///
     /// # Errors
     /// [`IntakeError::Store`] or [`IntakeError::Seal`]; the rows then stay.
@@ -20,6 +22,10 @@ impl Intake {
             return Ok(0);
         }
         let count = despite_races(|| self.take_rows(limit)).await?;
+        if count == 0 {
+            self.empty_log().await?;
+            return Ok(0);
+        }
         self.log_dirty.store(true, Ordering::Relaxed);
         self.bell.ring();
         if count < limit {
@@ -29,16 +35,45 @@ impl Intake {
     }
 
     async fn take_rows(&self, limit: u32) -> Result<u32, IntakeError> {
-        let mut tx = self.store.write("intake").await?;
-        let rows = tx.intake(limit).await?;
-        for row in &rows {
-            match self.answer(&mut tx, &read(row)).await? {
-                Ok(_) => tx.intake_taken(row.id).await?,
-                Err(problems) => self.refuse(&mut tx, row, &problems).await?,
+        let mut stuck = BTreeMap::new();
+        'again: loop {
+            let mut tx = self.store.write("intake").await?;
+            let mut rows = tx.intake(limit).await?;
+            rows.retain(|row| !stuck.contains_key(&row.id));
+            for row in &rows {
+                match self.take_row(&mut tx, row).await {
+                    // It may have written something: all is undone, and the others are taken without it.
+                    Err(IntakeError::Store(error @ StoreError::BadRow { .. })) => {
+                        stuck.insert(row.id, error);
+                        continue 'again;
+                    }
+                    taken => taken?,
+                }
             }
+            for (id, error) in stuck {
+                self.tell_stuck(&mut tx, id, &error).await?;
+            }
+            tx.commit().await?;
+            return Ok(u32::try_from(rows.len()).unwrap_or(u32::MAX));
         }
-        tx.commit().await?;
-        Ok(u32::try_from(rows.len()).unwrap_or(u32::MAX))
+    }
+
+    async fn take_row(&self, tx: &mut Tx, row: &IntakeRow) -> Result<(), IntakeError> {
+        match self.answer(tx, &read(row)).await? {
+            Ok(_) => Ok(tx.intake_taken(row.id).await?),
+            Err(problems) => self.refuse(tx, row, &problems).await,
+        }
+    }
+
+    /// A row that meets damage which is not its own stays until somebody mends that.
+    async fn tell_stuck(&self, tx: &mut Tx, id: i64, error: &StoreError) -> Result<(), IntakeError> {
+        tracing::error!(intake_row = id, %error, "an intake row meets a damaged row and stays: mend that one");
+        let detail = [
+            format!("intake 表第 {id} 行暂不能接收，请先修复：{error}"),
+            format!("row {id} of intake can't be taken until this is mended: {error}"),
+        ];
+        tx.raise_alarm(None, AlarmKind::SetAside, detail, self.clock.now()).await?;
+        Ok(())
     }
 
     async fn refuse(&self, tx: &mut Tx, row: &IntakeRow, problems: &[Problem]) -> Result<(), IntakeError> {

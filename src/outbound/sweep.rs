@@ -69,6 +69,8 @@ impl Sweeper {
         if presence.leads().yes() {
             self.rescue_gone(presence).await?;
             self.rescue(Abandoned::Before(self.clock.now())).await?;
+        } else {
+            presence.watch(&self.store, self.clock.now()).await?;
         }
         Ok(())
     }

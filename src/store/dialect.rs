@@ -90,6 +90,13 @@ pub(super) const LEAD_POSTGRES: &str = "SELECT EXISTS (SELECT FROM pg_locks WHER
      AND classid = 2 AND objid = 'daemons'::regclass::oid AND objsubid = 2 AND granted) \
      OR pg_try_advisory_lock(2, 'daemons'::regclass::oid::int)";
 
+/// PostgreSQL: ends the session that leads, if it is this daemon's.
+pub(super) const UNSEAT_POSTGRES: &str = "SELECT COUNT(pg_terminate_backend(leads.pid)) FROM pg_locks leads JOIN pg_locks own ON own.pid = leads.pid \
+     JOIN pg_database b ON b.oid = leads.database AND b.datname = current_database() \
+     WHERE leads.locktype = 'advisory' AND leads.classid = 2 AND leads.objid = 'daemons'::regclass::oid \
+     AND leads.objsubid = 2 AND leads.granted AND own.locktype = 'advisory' AND own.objsubid = 1 AND own.granted \
+     AND (own.classid::bigint << 32 | own.objid::bigint) = $1";
+
 /// PostgreSQL, every session: what a daemon had locked comes free within seconds when its host vanishes or the daemon is
 /// stopped in the middle of a transaction. Others wait for its rows and for the feed, and a rescue passes them over.
 pub(super) const SESSION_POSTGRES: [(&str, &str); 5] = [

@@ -137,21 +137,41 @@ impl Tx {
             Ok(read) => return Ok(Some(read)),
             Err(error) => error,
         };
+        self.hold_damaged(id, system.as_ref(), &error, at).await?;
+        Ok(None)
+    }
+
+    /// Sets a transfer aside that can't be read.
+    ///
+    /// # Errors
+    /// [`StoreError`].
+    pub async fn hold_damaged(
+        &mut self,
+        id: i64,
+        system: Option<&System>,
+        error: &StoreError,
+        at: Timestamp,
+    ) -> Result<(), StoreError> {
         tracing::error!(id, %error, "a damaged transfer is set aside (held): mend the row, then set its held to NULL");
         let held = Held { by: "league-gateway".into(), reason: error.to_string(), at };
-        execute!(self, "setting a damaged transfer aside", sqlx::query(
-            "UPDATE transfers SET held = $2, lease_token = NULL, lease_until = NULL, leased_by = NULL, \
-             state = CASE WHEN state = 'sending' THEN 'unconfirmed' ELSE state END, due_at = COALESCE(due_at, $3) \
-             WHERE id = $1")
+        execute!(
+            self,
+            "setting a damaged transfer aside",
+            sqlx::query(
+                "UPDATE transfers SET held = $2, lease_token = NULL, lease_until = NULL, leased_by = NULL, \
+             state = CASE WHEN state = 'sending' THEN 'unconfirmed' ELSE state END, \
+             due_at = CASE WHEN state = 'sending' THEN COALESCE(due_at, $3) ELSE due_at END WHERE id = $1"
+            )
             .bind(id)
             .bind(super::row::json(&held))
-            .bind(at.as_millisecond()))?;
+            .bind(at.as_millisecond())
+        )?;
         let detail = [
             format!("transfers 表第 {id} 行无法读取，已搁置（held）；修复后将 held 置为 NULL"),
             format!("row {id} of transfers can't be read and is held: mend it, then set its held to NULL"),
         ];
-        self.raise_alarm(system.as_ref(), AlarmKind::SetAside, detail, at).await?;
-        Ok(None)
+        self.raise_alarm(system, AlarmKind::SetAside, detail, at).await?;
+        Ok(())
     }
 
     /// The transfer as it is now, for whoever still has the lease on it.

@@ -4,7 +4,7 @@
 //! lock, which falls with its process, and one of them the leader's. A host that vanishes keeps its session for a while:
 //! whoever shows no new sign of life counts as gone, too. Being wrong about that is safe: leases are fenced.
 
-use super::tx::{Inner, Tx, execute, on, within};
+use super::tx::{Inner, Tx, TxInner, execute, on, within};
 use super::{Owner, Store, StoreError, dialect};
 use jiff::{SignedDuration, Timestamp};
 use sqlx::{ConnectOptions as _, Connection as _, PgConnection};
@@ -164,22 +164,13 @@ impl Presence {
     /// [`StoreError`].
     pub async fn gone(&mut self, store: &Store, now: Timestamp) -> Result<Vec<String>, StoreError> {
         let mut tx = store.write("look for daemons that are gone").await?;
-        let others = tx.other_daemons(&self.instance).await?;
-        self.others.retain(|instance, _| others.iter().any(|other| other.instance == *instance));
         let mut gone = Vec::new();
-        for other in others {
-            let new = || Seen { seen_at: other.seen_at, silent: Streak::new(now), free: None };
-            let seen = self.others.entry(other.instance.clone()).or_insert_with(new);
-            if seen.seen_at != other.seen_at {
-                *seen = new();
-            }
-            let silent = seen.silent.goes_on(now, SILENCE);
-            let free = if tx.session_is_free(other.session_key).await? {
-                seen.free.get_or_insert(Streak::new(now)).goes_on(now, FREE)
-            } else {
-                seen.free = None;
-                false
-            };
+        for (other, silent) in self.see(&mut tx, now).await? {
+            let is_free = tx.session_is_free(other.session_key).await?;
+            let free = self.others.get_mut(&other.instance).is_some_and(|seen| {
+                seen.free = seen.free.take().or_else(|| Some(Streak::new(now))).filter(|_| is_free);
+                seen.free.as_mut().is_some_and(|free| free.goes_on(now, FREE))
+            });
             if silent || free {
                 if self.told.insert(other.instance.clone()) {
                     tracing::warn!(instance = other.instance, "a daemon is gone: its work is taken back");
@@ -188,6 +179,40 @@ impl Presence {
             }
         }
         Ok(gone)
+    }
+
+    /// Watches the others, as every daemon does: if one that leads stands still, its session is ended, so that another
+    /// leads.
+    ///
+    /// # Errors
+    /// [`StoreError`].
+    pub async fn watch(&mut self, store: &Store, now: Timestamp) -> Result<(), StoreError> {
+        let mut tx = store.read("watch the others").await?;
+        for (other, silent) in self.see(&mut tx, now).await? {
+            if silent && tx.unseat(other.session_key).await? {
+                tracing::warn!(
+                    instance = other.instance,
+                    "the daemon that leads stands still: another one leads"
+                );
+            }
+        }
+        Ok(())
+    }
+
+    /// The others, and whether they are silent for too long.
+    async fn see(&mut self, tx: &mut Tx, now: Timestamp) -> Result<Vec<(DaemonRow, bool)>, StoreError> {
+        let others = tx.other_daemons(&self.instance).await?;
+        self.others.retain(|instance, _| others.iter().any(|other| other.instance == *instance));
+        let seen = others.into_iter().map(|other| {
+            let new = || Seen { seen_at: other.seen_at, silent: Streak::new(now), free: None };
+            let seen = self.others.entry(other.instance.clone()).or_insert_with(new);
+            if seen.seen_at != other.seen_at {
+                *seen = new();
+            }
+            let silent = seen.silent.goes_on(now, SILENCE);
+            (other, silent)
+        });
+        Ok(seen.collect())
     }
 
     /// What a start need not wait for: earlier runs under this daemon's own name whose session ended. Where there is one
@@ -288,6 +313,16 @@ impl Tx {
         on!(self, "trying a session lock", db => sqlx::query_scalar(dialect::TRY_SESSION_POSTGRES)
             .bind(key)
             .fetch_one(db))
+    }
+
+    /// Ends the session of a daemon if it is the one that leads; says whether it was.
+    async fn unseat(&mut self, key: i64) -> Result<bool, StoreError> {
+        if matches!(self.inner, TxInner::Sqlite(_)) {
+            return Ok(false);
+        }
+        let ended: i64 = on!(self, "ending a session", db =>
+            sqlx::query_scalar(dialect::UNSEAT_POSTGRES).bind(key).fetch_one(db))?;
+        Ok(ended > 0)
     }
 
     /// Forgets a daemon that is gone, once nothing of it is left: what another transaction had in its hands just now

@@ -74,6 +74,31 @@ async fn a_cursor_that_is_forgotten_has_the_open_ones_queried() {
 }
 
 #[tokio::test]
+async fn a_damaged_transfer_stops_no_other_ones_events() {
+    let test = Setup::by_hand().rules(waiting()).start().await;
+    for (n, id) in ["DAMAGED", "SOUND"].into_iter().enumerate() {
+        test.submit(&SIDES[2].document(id, n)).await;
+    }
+    test.run_until_idle().await;
+    let damage = "UPDATE transfers SET milestones = 'none' WHERE request_id = 'DAMAGED'";
+    test.database.execute(damage).await;
+    for id in ["DAMAGED", "SOUND"] {
+        test.sandbox.advance(id, &Step::CheckIn).await;
+    }
+    let feed = test.app.feed(test.partner("fujian"));
+    assert_eq!(feed.poll().await.expect("a page"), Polled::UpToDate);
+    assert_eq!(test.get("SOUND").await["state"], "completed");
+    assert_eq!(test.count("callbacks WHERE request_id = 'DAMAGED' AND verdict = 'refused'").await, 1);
+    assert_eq!(test.count("transfers WHERE request_id = 'DAMAGED' AND held IS NOT NULL").await, 1);
+    assert_eq!(test.count("alarms WHERE system = 'fujian' AND kind = 'set_aside'").await, 1);
+    let mend = "UPDATE transfers SET milestones = '{}', held = NULL, due_at = 0 WHERE request_id = 'DAMAGED'";
+    test.database.execute(mend).await;
+    test.run_until_idle().await;
+    assert_eq!(test.get("DAMAGED").await["state"], "completed", "a query tells it");
+    test.finish().await;
+}
+
+#[tokio::test]
 async fn a_feed_in_trouble_loses_nothing() {
     let faults = [
         FaultKind::DropAfter,

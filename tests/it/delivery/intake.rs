@@ -76,6 +76,26 @@ async fn rows_become_transfers_or_are_put_aside() {
     test.finish().await;
 }
 
+#[tokio::test]
+async fn a_row_that_meets_damage_stays_and_the_others_go_on() {
+    let test = Setup::by_hand().start().await;
+    let document = SIDES[0].document("DAMAGED", 1);
+    test.submit(&document).await;
+    test.database.execute("UPDATE transfers SET milestones = 'none'").await;
+    insert(&test, "DAMAGED", &document.to_string()).await;
+    insert(&test, "GOOD", &SIDES[1].document("GOOD", 2).to_string()).await;
+    assert_eq!(test.app.intake.drain_table(500).await.expect("the table is read"), 1);
+    assert_eq!(test.app.intake.drain_table(500).await.expect("the table is read"), 0, "no haste");
+    assert_eq!(test.count("intake").await, 1);
+    assert_eq!(test.count("transfers").await, 2);
+    assert_eq!(test.count("alarms WHERE kind = 'set_aside'").await, 1);
+    test.database.execute("UPDATE transfers SET milestones = '{}' WHERE request_id = 'DAMAGED'").await;
+    assert_eq!(test.app.intake.drain_table(500).await.expect("the table is read"), 1, "mended");
+    assert_eq!(test.count("intake").await, 0);
+    test.run_until_idle().await;
+    test.finish().await;
+}
+
 /// SQLite keeps any bytes as text: what is none of ours is put aside, and the door stays open for the others.
 #[tokio::test]
 async fn rows_that_are_no_text_are_put_aside_and_name_nobody() {

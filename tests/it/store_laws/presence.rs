@@ -2,6 +2,7 @@
 
 use super::backend::{Backend as _, Bench, Postgres, Sqlite};
 use super::samples::at;
+use crate::support::in_time;
 use league_gateway::store::{Presence, Store};
 
 /// Another daemon of the database; a name ends where its run begins.
@@ -88,4 +89,29 @@ async fn who_cannot_show_itself_claims_nothing() {
     assert!(!store.may_claim(at(5)));
     first.beat(&store, at(6)).await.expect("it is back");
     assert!(store.may_claim(at(10)));
+}
+
+/// Stopped, or hung: its session lives, and nobody else could lead.
+#[tokio::test]
+async fn a_leader_that_stands_still_is_replaced() {
+    let bench = Postgres::migrated().await;
+    let (_still, still) = daemon(&bench, "a/1").await;
+    let (store, mut other) = daemon(&bench, "b/1").await;
+    let (third_store, mut third) = daemon(&bench, "c/1").await;
+    assert!(still.leads().yes() && !other.leads().yes());
+    for second in [0, 5, 14] {
+        third.beat(&third_store, at(second)).await.expect("it lives");
+        other.beat(&store, at(second)).await.expect("it lives");
+        other.watch(&store, at(second)).await.expect("it looks");
+        assert!(!other.leads().yes(), "{second}");
+    }
+    third.beat(&third_store, at(15)).await.expect("it lives");
+    other.watch(&store, at(15)).await.expect("it looks");
+    let leading = async {
+        while !other.leads().yes() {
+            other.beat(&store, at(16)).await.expect("it lives");
+        }
+    };
+    in_time("another one to lead", leading).await;
+    assert_eq!(other.gone(&store, at(16)).await.expect("a look"), ["a/1"]);
 }
