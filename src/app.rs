@@ -196,7 +196,8 @@ impl App {
             partners: self.partners.clone(),
             clock: self.clock.clone(),
             bell: self.bell.clone(),
-            interval: SignedDuration::from_secs(1),
+            // Three looks must agree that a daemon is gone: within three seconds.
+            interval: SignedDuration::from_millis(750),
         }
     }
 

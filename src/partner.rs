@@ -200,6 +200,11 @@ impl Partner {
         Call::probe(&self.adapter.capabilities())
     }
 
+    /// Counts calls that were made beside the turns.
+    pub fn count(&self, calls: u32) {
+        self.asked.fetch_add(calls, Ordering::Relaxed);
+    }
+
     /// How many calls were made beside the turns since this was asked last.
     pub fn spent(&self) -> u32 {
         self.asked.swap(0, Ordering::Relaxed)
@@ -234,12 +239,25 @@ impl Partner {
         now.saturating_add(longest).unwrap_or(Timestamp::MAX)
     }
 
+    /// What comes of a call that was not made after all.
+    #[must_use]
+    pub fn not_sent(&self, prepared: Prepared, why: &str, at: Timestamp) -> Exchange {
+        Exchange {
+            operation: prepared.call.operation(),
+            started_at: prepared.context.now,
+            finished_at: at,
+            request: prepared.request,
+            response: None,
+            outcome: Outcome::NotSent(why.to_owned()),
+        }
+    }
+
     /// Makes a call that changes nothing. It counts for the rate with the next turn.
     ///
     /// # Errors
     /// [`EncodeError`].
     pub async fn ask(&self, call: Call, clock: &Clock) -> Result<Exchange, EncodeError> {
-        self.asked.fetch_add(1, Ordering::Relaxed);
+        self.count(1);
         let prepared = self.prepare(call, clock)?;
         Ok(self.send(prepared, clock).await)
     }

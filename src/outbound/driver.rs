@@ -46,6 +46,8 @@ pub struct Desk {
     finished: Vec<Arc<Finished>>,
     checked: Vec<Arc<Checked>>,
     probed: Option<Arc<Exchange>>,
+    /// The last turn failed, or its end is unknown.
+    again: bool,
     /// When the first of what waits to be settled ended.
     waiting_since: Option<Timestamp>,
     renewed_at: Option<Timestamp>,
@@ -119,7 +121,8 @@ impl Driver {
         if busy > concurrency / 2 && !waited {
             return Ok(false);
         }
-        let free = if claiming { concurrency.saturating_sub(busy) } else { 0 };
+        let free =
+            if claiming && self.delivery.store.may_claim(now) { concurrency.saturating_sub(busy) } else { 0 };
         if desk.waiting_since.is_none() {
             if free == 0 {
                 return Ok(false);
@@ -135,6 +138,7 @@ impl Driver {
     }
 
     async fn turn(&self, desk: &mut Desk, free: u32) -> Result<usize, StoreError> {
+        let spent = self.partner.spent();
         let turn = Turn {
             delivery: self.delivery.clone(),
             partner: self.partner.clone(),
@@ -142,10 +146,13 @@ impl Driver {
             checked: desk.checked.clone(),
             probed: desk.probed.clone(),
             free,
-            spent: self.partner.spent(),
+            again: desk.again,
+            spent,
         };
         let settled = !desk.finished.is_empty();
-        let turned = self.delivery.store.grouped(turn).await?;
+        let turned = self.delivery.store.grouped(turn).await;
+        desk.again = turned.is_err();
+        let turned = turned.inspect_err(|_| self.partner.count(spent))?;
         desk.finished.drain(..).for_each(|finished| self.tell(&finished));
         desk.checked.clear();
         desk.probed = None;

@@ -5,8 +5,13 @@ use crate::organization::check::{CheckAnswer, check, suggest};
 use crate::partner::{Exchange, Outcome, Partner, Prepared};
 use crate::store::AttemptResult;
 use crate::transfer::Entry;
+use jiff::SignedDuration;
 use league_contract::{Organization, Refusal, Reply, Transfer, WireRequest};
 use std::sync::Arc;
+
+/// A daemon that stood still for so long between the commit and the first byte may have been taken for gone, and its
+/// work been taken over: it sends nothing.
+const LATE: SignedDuration = SignedDuration::from_secs(5);
 
 /// One leased transfer in this daemon's hands.
 pub(super) struct Hand {
@@ -54,7 +59,12 @@ impl Delivery {
     /// Sends, and reads the answer.
     pub(super) async fn exchange(&self, partner: &Partner, started: Started) -> Finished {
         let Started { hand, attempt, prepared } = started;
-        let exchange = partner.send(prepared, &self.clock).await;
+        let now = self.clock.now();
+        let exchange = if now.duration_since(prepared.context.now) > LATE {
+            partner.not_sent(prepared, "this daemon stood still before it could send", now)
+        } else {
+            partner.send(prepared, &self.clock).await
+        };
         let result = self.attempt_result(&hand.transfer, &exchange);
         let suggestions = self.suggestions(partner, &hand.transfer, &exchange).await;
         Finished { hand, attempt, exchange, result, suggestions }

@@ -6,7 +6,7 @@ use super::exchange::{Checked, Finished, Hand, Started};
 use super::settle::{Consequence, Situation, consequence};
 use super::step::{self, End, Step, step};
 use crate::alarm::AlarmKind;
-use crate::gate::{Gate, gate};
+use crate::gate::{Gate, Why, gate};
 use crate::inbound::apply::{contradiction, ended_badly};
 use crate::organization::check::Finding;
 use crate::partner::{Exchange, Outcome, Partner, Prepared};
@@ -14,7 +14,7 @@ use crate::store::{
     Claimant, LeaseChange, Named, NewAttempt, Save, Sharing, StoreError, Stored, SystemRow, Tx, Work,
 };
 use crate::suspension::{note, note_probe};
-use crate::transfer::{Cause, Entry, Event, Verdict, advance};
+use crate::transfer::{Cause, Entry, Event, Facts, Verdict, advance};
 use jiff::Timestamp;
 use league_contract::{Call, Operation};
 use std::collections::HashMap;
@@ -28,8 +28,10 @@ pub(super) struct Turn {
     pub(super) checked: Vec<Arc<Checked>>,
     /// A probe that ended.
     pub(super) probed: Option<Arc<Exchange>>,
-    /// How many may be claimed.
+    /// How many may be claimed; none by a daemon that stops.
     pub(super) free: u32,
+    /// The turn before this one failed, or its end is unknown: this one does its work again.
+    pub(super) again: bool,
     /// Exchanges that were made beside the turns since the last one: they count for the rate.
     pub(super) spent: u32,
 }
@@ -72,23 +74,30 @@ impl Work for Turn {
         // Its lock comes before the transfers': whoever changes many of a system's transfers waits here.
         let mut row = tx.system(&self.partner.system).await?;
         let before = row.clone();
-        self.settle(tx, &mut row).await?;
-        self.go_on(tx, &mut row, &mut openings).await?;
         let limits = &self.partner.limits;
-        match gate(&row.asked(limits), now, self.free) {
+        let rate = limits.rate_per_second;
+        row.health.bucket.take(self.spent, rate, now);
+        self.settle(tx, &mut row).await?;
+        let gate = gate(&row.asked(limits), now, self.free);
+        self.go_on(tx, gate, &mut openings).await?;
+        let counted = openings.len();
+        match gate {
             Gate::Open { exchanges } => {
-                self.claim(tx, exchanges, &mut turned, &mut openings).await?;
+                self.claim(tx, self.startable(exchanges), &mut turned, &mut openings).await?;
                 turned.look_at = tx.next_due(&self.partner.system).await?;
             }
+            // A daemon that stops asks nothing more.
+            Gate::Probe if self.free == 0 => {}
             Gate::Probe => {
                 turned.probe = true;
                 row.health.begin_probe(now, self.partner.probe_until(now), limits);
             }
             Gate::Closed { until, .. } => turned.look_at = until,
         }
-        let begun = u32::try_from(openings.len()).unwrap_or(u32::MAX);
+        // A submit counts when its check begins: what was checked must not wait for the rate. The check counts itself.
+        let begun = openings.len() - counted + turned.to_check.len();
+        row.health.bucket.take(u32::try_from(begun).unwrap_or(u32::MAX), rate, now);
         self.open(tx, openings, &mut turned).await?;
-        row.health.bucket.take(begun.saturating_add(self.spent), limits.rate_per_second, now);
         if row != before {
             tx.save_system(&self.partner.system, &row).await?;
         }
@@ -101,6 +110,9 @@ impl Turn {
     async fn settle(&self, tx: &mut Tx, row: &mut SystemRow) -> Result<(), StoreError> {
         if let Some(probed) = &self.probed {
             note_probe(tx, &self.partner, row, &probed.outcome, probed.finished_at).await?;
+        }
+        for (exchange, ..) in self.checked.iter().filter_map(|one| one.asked.as_ref()) {
+            note(tx, &self.partner, row, &exchange.outcome, exchange.finished_at).await?;
         }
         if self.finished.is_empty() {
             return Ok(());
@@ -172,19 +184,17 @@ impl Turn {
     }
 
     /// What was checked: the name is fixed and the submit goes out, or there is no such organization.
-    async fn go_on(
-        &self,
-        tx: &mut Tx,
-        row: &mut SystemRow,
-        openings: &mut Vec<Opening>,
-    ) -> Result<(), StoreError> {
+    async fn go_on(&self, tx: &mut Tx, gate: Gate, openings: &mut Vec<Opening>) -> Result<(), StoreError> {
         if self.checked.is_empty() {
             return Ok(());
         }
-        for (exchange, ..) in self.checked.iter().filter_map(|one| one.asked.as_ref()) {
-            note(tx, &self.partner, row, &exchange.outcome, exchange.finished_at).await?;
-        }
         let now = self.delivery.clock.now();
+        if self.again {
+            // The turn before may have been committed all the same: its attempts are open, and nobody sends for them.
+            for checked in &self.checked {
+                tx.abandon_attempts(checked.hand.entry.id, now).await?;
+            }
+        }
         self.record_checks(tx).await?;
         let current = self.still_ours(tx, self.checked.iter().map(|one| &*one.hand)).await?;
         // The submit has a whole lease before it, however long the check took.
@@ -207,6 +217,14 @@ impl Turn {
                 // The system checks the name with the submit, too.
                 Finding::Unsupported | Finding::Unavailable => (typed, None),
             };
+            if let Some(end) = put_off(gate, now) {
+                // The check is done, and not made again: where it alone is refused, the submit goes without.
+                let mut save = self.end(current, end, now);
+                save.step.entry.sent_name = Some(name.clone());
+                save.step.entry.organization_id = organization_id;
+                saves.push(save);
+                continue;
+            }
             let named = Named { id: hand.entry.id, sent_name: name.clone(), organization_id };
             let call = step::submit(&hand.transfer, Some(name));
             match self.prepare(hand.clone(), call, Some(named), now) {
@@ -215,6 +233,11 @@ impl Turn {
             }
         }
         tx.save_all(&saves).await
+    }
+
+    /// How many may be claimed where so many exchanges may start: with a check before it, a submit is two of them.
+    fn startable(&self, exchanges: u32) -> u32 {
+        if self.partner.adapter.capabilities().organization_check { exchanges.div_ceil(2) } else { exchanges }
     }
 
     async fn record_checks(&self, tx: &mut Tx) -> Result<(), StoreError> {
@@ -376,6 +399,18 @@ impl Turn {
     }
 }
 
+/// While it was checked, the gate closed: the submit goes back to the queue, uncounted. Its rate is taken already.
+fn put_off(gate: Gate, now: Timestamp) -> Option<End> {
+    let until = match gate {
+        Gate::Open { .. } | Gate::Closed { why: Why::Rate, .. } => return None,
+        Gate::Probe => None,
+        Gate::Closed { until, .. } => until,
+    };
+    let due_at = Some(until.unwrap_or(now));
+    let facts = Facts { uncounted: true, due_at, ..Facts::default() };
+    Some(End { event: Some(Event::Released), facts })
+}
+
 /// Extends the leases that a driver holds, all in one statement.
 pub(super) struct Renew {
     pub(super) leases: Vec<(i64, i64)>,
@@ -401,12 +436,13 @@ impl Delivery {
         let row = look.system(&partner.system).await?;
         let next = look.next_due(&partner.system).await?;
         let now = self.clock.now();
-        if next.is_none_or(|due| due > now) {
-            return Ok((false, next));
-        }
-        match gate(&row.asked(&partner.limits), now, 1) {
-            Gate::Open { .. } | Gate::Probe => Ok((true, next)),
-            Gate::Closed { until, .. } => Ok((false, until)),
-        }
+        Ok(match gate(&row.asked(&partner.limits), now, 1) {
+            // Also while nothing is due: a feed's failures may have opened the breaker, and only a probe closes it.
+            Gate::Probe => (true, next),
+            Gate::Open { .. } => (next.is_some_and(|due| due <= now), next),
+            Gate::Closed { until, .. } => {
+                (false, until.into_iter().chain(next.filter(|due| *due > now)).min())
+            }
+        })
     }
 }

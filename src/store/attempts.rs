@@ -212,12 +212,11 @@ impl Tx {
         Ok(doubtful > 0)
     }
 
-    /// Closes what a dead daemon left open.
-    pub(super) async fn abandon_attempts(
-        &mut self,
-        transfer_id: i64,
-        at: Timestamp,
-    ) -> Result<(), StoreError> {
+    /// Closes what was left open of a transfer, by a dead daemon or by a commit whose end is unknown.
+    ///
+    /// # Errors
+    /// [`StoreError`].
+    pub async fn abandon_attempts(&mut self, transfer_id: i64, at: Timestamp) -> Result<(), StoreError> {
         execute!(self, "closing abandoned exchanges", sqlx::query(
             "UPDATE attempts SET finished_at = $2, outcome = 'lost' WHERE transfer_id = $1 AND finished_at IS NULL")
             .bind(transfer_id)

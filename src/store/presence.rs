@@ -18,7 +18,7 @@ const SILENCE: SignedDuration = SignedDuration::from_secs(15);
 
 /// A daemon whose lock was free for so long is gone. All locks fall together when the server restarts, and each daemon
 /// takes its own back at its next sign of life.
-const FREE: SignedDuration = SignedDuration::from_secs(2);
+const FREE: SignedDuration = SignedDuration::from_millis(1500);
 
 /// So long a session may take to be held: whoever can't say in time that it lives should know it.
 const HOLDING: Duration = Duration::from_secs(3);

@@ -90,21 +90,22 @@ pub(super) enum TxInner {
     Postgres(Transaction<'static, Postgres>),
 }
 
-/// Waits for the database, but not for ever: a host that vanishes says nothing.
-pub(super) fn in_time<T>(
-    answer: impl Future<Output = Result<T, sqlx::Error>>,
-) -> impl Future<Output = Result<T, sqlx::Error>> {
+/// Waits for the server, but not for ever: a host that vanishes says nothing. The answer is boxed at once, so that every
+/// statement's does not lie on the stack of whoever waits.
+pub(super) fn in_time<'a, T: 'a>(
+    answer: impl Future<Output = Result<T, sqlx::Error>> + Send + 'a,
+) -> impl Future<Output = Result<T, sqlx::Error>> + Send + 'a {
+    let answer: std::pin::Pin<Box<dyn Future<Output = Result<T, sqlx::Error>> + Send + 'a>> =
+        Box::pin(answer);
     within(LONGEST, answer)
 }
 
-pub(super) fn within<T>(
+pub(super) async fn within<T>(
     limit: Duration,
     answer: impl Future<Output = Result<T, sqlx::Error>>,
-) -> impl Future<Output = Result<T, sqlx::Error>> {
-    // On the heap: whoever waits for many answers must not hold the room for all of them on its stack.
-    let answer = tokio::time::timeout(limit, Box::pin(answer));
+) -> Result<T, sqlx::Error> {
     let late = |_| Err(sqlx::Error::Io(std::io::ErrorKind::TimedOut.into()));
-    async move { answer.await.unwrap_or_else(late) }
+    tokio::time::timeout(limit, answer).await.unwrap_or_else(late)
 }
 
 /// Runs a query in the arm of the transaction's database: `on!(tx, "doing so", db => sqlx::query_as("…").fetch_all(db))`.
@@ -113,7 +114,7 @@ macro_rules! on {
         match &mut $tx.inner {
             $crate::store::tx::TxInner::Sqlite(transaction) => {
                 let $db = &mut **transaction;
-                $crate::store::tx::in_time($query).await
+                $query.await
             }
             $crate::store::tx::TxInner::Postgres(transaction) => {
                 let $db = &mut **transaction;
@@ -130,8 +131,7 @@ macro_rules! execute {
     ($tx:expr, $action:literal, $query:expr) => {
         match &mut $tx.inner {
             $crate::store::tx::TxInner::Sqlite(transaction) => {
-                let done = $query.execute(&mut **transaction);
-                $crate::store::tx::in_time(done).await.map(|done| done.rows_affected())
+                $query.execute(&mut **transaction).await.map(|done| done.rows_affected())
             }
             $crate::store::tx::TxInner::Postgres(transaction) => {
                 let done = $query.execute(&mut **transaction);

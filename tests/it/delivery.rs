@@ -5,5 +5,6 @@ mod crash;
 mod endings;
 mod faults;
 mod feed;
+mod gate;
 mod intake;
 mod postgres;

@@ -3,8 +3,7 @@
 use super::world::World;
 use crate::support::SIDES;
 use jiff::SignedDuration;
-use league_contract::RequestId;
-use league_gateway::store::{Abandoned, Stored};
+use league_gateway::store::Abandoned;
 use league_gateway::transfer::State;
 use league_gateway::transport::SendError;
 use league_sandbox::{Status, Step};
@@ -23,21 +22,25 @@ impl World {
         }
         for round in 0..ROUNDS {
             self.tell(|| format!("round {round} of the end"));
-            self.heal(round > 2).await;
-            if round > 3 && self.is_quiet().await {
+            self.heal(round > 0).await;
+            if round > 1 && self.is_quiet().await {
                 return self.judge().await;
             }
             self.pass(SignedDuration::from_hours(1)).await;
             self.finish_reading().await;
         }
-        vec![format!("it comes to no rest: {}", self.unrest().await)]
+        let mut wrong = vec![format!("it comes to no rest: {}", self.unrest().await)];
+        for id in self.asked.clone() {
+            wrong.extend(self.story(id.as_str()).await);
+        }
+        wrong
     }
 
     /// Nothing goes wrong any more.
     async fn heal(&mut self, decide: bool) {
         let sweeper = self.daemon(0).app.sweeper();
-        for instance in std::mem::take(&mut self.dead) {
-            sweeper.bury(&instance).await.expect("the dead are buried");
+        for instance in &self.dead {
+            sweeper.bury(instance).await.expect("the dead are buried");
         }
         sweeper.rescue(Abandoned::Before(self.clock.now())).await.expect("leases are taken back");
         self.work_until_idle().await;
@@ -46,9 +49,9 @@ impl World {
                 self.amend(0, &id).await;
             }
             if decide {
-                self.sandbox.advance(&id, &Step::CheckIn).await;
+                self.sandbox.advance(id.as_str(), &Step::CheckIn).await;
             }
-            self.push_what_is_not_stored(&id).await;
+            self.push_what_is_not_stored(id.as_str()).await;
         }
         self.work_until_idle().await;
         self.upstream_reads_all().await;
@@ -59,13 +62,10 @@ impl World {
             let mut worked = false;
             for at in 0..self.daemons.len() {
                 for side in 0..SIDES.len() {
-                    let daemon = self.daemon(at);
-                    let (driver, desk) = (&daemon.drivers[side], &mut daemon.desks[side]);
-                    worked |= driver.work(desk, true).await.expect("the turn is committed");
-                    self.calm().await;
+                    worked |= self.work(at, side).await;
                 }
-                self.begin_reading(at).await;
             }
+            self.begin_reading(0).await;
             worked |= self.deliver_all().await;
             if !worked {
                 return;
@@ -74,7 +74,7 @@ impl World {
     }
 
     /// Every request arrives, and every answer. Returns whether a delivery was among them.
-    async fn deliver_all(&mut self) -> bool {
+    pub(super) async fn deliver_all(&mut self) -> bool {
         let mut worked = false;
         loop {
             self.network.forget();
@@ -115,12 +115,6 @@ impl World {
                 return;
             }
         }
-    }
-
-    async fn stored(&mut self, id: &str) -> Stored {
-        let key = RequestId::parse(id).expect("a request id");
-        let mut tx = self.daemon(0).app.store.read("test").await.expect("the store answers");
-        tx.transfer(&key).await.expect("the row can be read").expect("the transfer is there")
     }
 
     async fn is_quiet(&mut self) -> bool {
@@ -185,8 +179,8 @@ impl World {
         wrong.extend(self.database.column::<String>(conflicts).await);
         wrong.extend(self.chains().await);
         for id in self.asked.clone() {
-            if wrong.iter().any(|wrong| wrong.contains(&id)) {
-                wrong.extend(self.story(&id).await);
+            if wrong.iter().any(|wrong| wrong.contains(id.as_str())) {
+                wrong.extend(self.story(id.as_str()).await);
             }
         }
         wrong
@@ -199,9 +193,10 @@ impl World {
             "SELECT at || ' ' || cause || ' ' || kind || ' ' || COALESCE(from_state, '') || ' ' || COALESCE(to_state, milestone, detail, '') FROM events WHERE transfer_id = {which} ORDER BY cursor"
         );
         let attempts = format!(
-            "SELECT started_at || '-' || finished_at || ' ' || worker || ' ' || operation || ' ' || outcome || ' ' || COALESCE(code, '') FROM attempts WHERE transfer_id = {which} ORDER BY id"
+            "SELECT started_at || '-' || COALESCE(finished_at, '') || ' ' || worker || ' ' || operation || ' ' || COALESCE(outcome, 'open') || ' ' || COALESCE(code, '') FROM attempts WHERE transfer_id = {which} ORDER BY id"
         );
-        [self.database.column(&events).await, self.database.column(&attempts).await].concat()
+        let [events, attempts] = [self.database.column(&events).await, self.database.column(&attempts).await];
+        [vec![id.to_owned()], events, attempts].concat()
     }
 
     /// Upstream heard every event of the feed once, in order, and every transfer's story has no gap.

@@ -9,30 +9,35 @@
 //! A seed that fails tells its last steps, and failing seeds go to [`FAILED_ONCE`], whatever was at fault. What a seed
 //! means changes with every change of the steps: then its story is told again as a test of its own where it matters.
 
+mod gate;
 mod judge;
 mod network;
 mod steps;
+mod stories;
 mod world;
 
-use crate::support::{Database, in_time};
+use crate::support::{Database, SIDES, in_time};
 use league_gateway::store::Store;
 use std::path::{Path, PathBuf};
 use tempfile::TempDir;
 use world::World;
 
 /// Seeds of every run of the tests.
-const SHORT: u64 = 40;
+const SHORT: u64 = 12;
 /// Seeds of the long form.
 const LONG: u64 = 5_000;
 /// Steps of one seed.
 const STEPS: usize = 300;
 
 /// Seeds that failed once, with what they found.
-const FAILED_ONCE: &[u64] = &[];
+const FAILED_ONCE: &[u64] = &[
+    // The outcome of a submit whose lease was lost was applied under the new lease of the same daemon.
+    10,
+];
 
 /// An empty database, to be copied: every seed begins with one.
 async fn template() -> (TempDir, PathBuf) {
-    let folder = tempfile::tempdir().expect("a folder");
+    let folder = world::folder();
     let file = folder.path().join("empty.db");
     let store = Store::connect(&Database::sqlite(&file).url).await.expect("it opens");
     store.migrate().await.expect("the tables are made");
@@ -40,9 +45,15 @@ async fn template() -> (TempDir, PathBuf) {
     (folder, file)
 }
 
+/// No operator is asked, however often a system is busy.
+fn patient() -> String {
+    let systems = SIDES.iter().map(|side| format!("[systems.{}]\nmax_attempts = 1000\n", side.system));
+    systems.collect()
+}
+
 async fn run(seed: u64, template: &Path) {
     let daemons = usize::try_from(1 + seed % 3).expect("a few");
-    let mut world = World::new(seed, daemons, template).await;
+    let mut world = World::new(seed, daemons, template, &patient()).await;
     for _ in 0..STEPS {
         world.step().await;
     }
@@ -62,7 +73,8 @@ async fn run_all(seeds: impl Iterator<Item = u64>) {
 
 #[tokio::test]
 async fn every_seed_ends_well() {
-    run_all(FAILED_ONCE.iter().copied().chain(0..SHORT)).await;
+    let others = (0..SHORT).filter(|seed| !FAILED_ONCE.contains(seed));
+    run_all(FAILED_ONCE.iter().copied().chain(others)).await;
 }
 
 /// The long form, for `scripts/torture`: `cargo test --test it -- --ignored simulation`.

@@ -6,7 +6,7 @@ use league_gateway::transport::{Carrier, SendError};
 use league_sandbox::Partner;
 use std::sync::atomic::{AtomicI64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard};
-use tokio::sync::oneshot;
+use tokio::sync::{Notify, oneshot};
 
 /// How long a gateway waits for an answer, in milliseconds: the `timeout` of the tests' configuration.
 const PATIENCE: i64 = 5_000;
@@ -20,6 +20,8 @@ pub(super) type Answered = Result<WireResponse, SendError>;
 #[derive(Debug, Default)]
 pub(super) struct Network {
     under_way: Mutex<Vec<Message>>,
+    /// Something was sent.
+    sent: Notify,
     /// The time that has really passed, in milliseconds, however clocks are set.
     passed: AtomicI64,
 }
@@ -71,6 +73,18 @@ impl Network {
         self.under_way.lock().expect("nobody panics with it")
     }
 
+    /// Waits until a look at Fujian's feed is waiting for its answer; `run` is whose.
+    pub(super) async fn feed_asked(&self, run: u64) {
+        loop {
+            let sent = self.sent.notified();
+            if self.under_way().iter().any(|one| one.run == run && one.is_waited_for() && one.asks_the_feed())
+            {
+                return;
+            }
+            sent.await;
+        }
+    }
+
     /// Time passes: whoever has waited for too long gives up. What it sent may arrive all the same.
     pub(super) fn pass(&self, milliseconds: i64) {
         let now = self.passed.fetch_add(milliseconds, Ordering::Relaxed) + milliseconds;
@@ -118,6 +132,7 @@ impl Carrier for Line {
             let message =
                 Message { run, partner, request, reply: Some(reply), answer: None, stale: false, sent_at };
             network.under_way().push(message);
+            network.sent.notify_waiters();
             answered.await.unwrap_or_else(|_| Err(SendError::Unclear("the network is gone".into())))
         })
     }

@@ -28,6 +28,9 @@ const TROUBLES: [FaultKind; 8] = [
 impl World {
     /// One step.
     pub(super) async fn step(&mut self) {
+        if self.living().is_empty() {
+            return self.daemon_dies_or_comes_back().await;
+        }
         match self.dice.below(100) {
             0..28 => self.turn().await,
             28..58 => self.network_moves().await,
@@ -53,17 +56,15 @@ impl World {
     async fn turn(&mut self) {
         let Some(at) = self.somebody() else { return };
         let side = usize::try_from(self.dice.below(3)).expect("one of three");
-        // It may die between its commit and the first byte.
-        let dies = self.dice.percent(2);
-        let daemon = self.daemon(at);
-        let (driver, desk) = (&daemon.drivers[side], &mut daemon.desks[side]);
-        let more = driver.work(desk, true).await.expect("the turn is committed");
-        self.tell(|| format!("daemon {at} works for {}: more {more}", SIDES[side].system));
-        if dies {
-            self.tell(|| format!("daemon {at} dies before anything is sent"));
+        self.tell(|| format!("daemon {at} works for {}", SIDES[side].system));
+        if self.dice.percent(2) {
+            self.tell(|| format!("daemon {at} dies between its commit and the first byte"));
+            let daemon = self.daemon(at);
+            daemon.drivers[side].work(&mut daemon.desks[side], true).await.expect("the turn is committed");
             self.kill(at).await;
+        } else {
+            self.work(at, side).await;
         }
-        self.calm().await;
     }
 
     /// Something happens to one request, or to the answer to it.
@@ -111,11 +112,11 @@ impl World {
     pub(super) async fn arrive(&mut self, at: usize, fault: Option<FaultKind>) {
         let (partner, request, run, about) = {
             let message = &self.network.under_way()[at];
-            let about = self.asked.iter().find(|id| message.mentions(id)).cloned();
+            let about = self.asked.iter().find(|id| message.mentions(id.as_str())).cloned();
             (message.partner, message.request.clone(), message.run, about)
         };
         if let Some(about) = &about {
-            self.network.overtake(about, at);
+            self.network.overtake(about.as_str(), at);
         }
         let answer = self.answer(partner, &request, fault).await;
         self.tell(|| {
@@ -157,7 +158,7 @@ impl World {
             let taken = self.daemon(at).app.intake.create(document.clone()).await.expect("it is taken");
             assert!(matches!(taken, Taken::Created(_)), "{id} is new");
         }
-        self.asked.push(id);
+        self.asked.push(RequestId::parse(&id).expect("a request id"));
         if self.dice.percent(20)
             && let Some(other) = self.somebody()
         {
@@ -166,7 +167,7 @@ impl World {
         }
     }
 
-    fn some_request(&mut self) -> Option<String> {
+    fn some_request(&mut self) -> Option<RequestId> {
         (!self.asked.is_empty()).then(|| self.dice.pick(&self.asked).clone())
     }
 
@@ -179,7 +180,7 @@ impl World {
             7..9 => Step::Reject("材料不全".into()),
             _ => Step::Expire,
         };
-        if self.sandbox.advance(&id, &step).await {
+        if self.sandbox.advance(id.as_str(), &step).await {
             self.tell(|| format!("{id}: {step:?}"));
         }
     }
@@ -188,7 +189,7 @@ impl World {
     async fn push_moves(&mut self) {
         if self.pushes.is_empty() || self.dice.percent(40) {
             let Some(id) = self.some_request() else { return };
-            self.send_pushes(&id);
+            self.send_pushes(id.as_str());
             return;
         }
         let which = usize::try_from(self.dice.below(self.pushes.len() as u64)).expect("an index");
@@ -204,7 +205,7 @@ impl World {
     /// A partner pushes all about a transfer that it was not told to be stored.
     pub(super) fn send_pushes(&mut self, id: &str) {
         for push in self.sandbox.pushes(id) {
-            if !self.stored.contains(push.event_id()) {
+            if !self.acknowledged.contains(push.event_id()) {
                 let guangdong = push.path.ends_with("guangdong");
                 let partner = if guangdong { Partner::Guangdong } else { Partner::SmartLeague };
                 self.pushes.push(UnderWay { push, partner, heard: true });
@@ -223,7 +224,7 @@ impl World {
             return;
         }
         if self.sandbox.pushed(&push, Some(replied(answer))) {
-            self.stored.insert(push.event_id().to_owned());
+            self.acknowledged.insert(push.event_id().to_owned());
         }
     }
 
@@ -239,35 +240,29 @@ impl World {
             return;
         }
         let feed = daemon.app.feed(daemon.system(Partner::Fujian));
-        let run = daemon.run;
         daemon.reading = Some(tokio::spawn(async move { feed.poll().await.expect("the page is stored") }));
-        self.reading_waits(at, run).await;
+        self.reading_waits(at).await;
         self.tell(|| format!("daemon {at} looks at the feed"));
     }
 
     /// Waits until a look at the feed waits for the network, or has ended.
-    async fn reading_waits(&mut self, at: usize, run: u64) {
+    async fn reading_waits(&mut self, at: usize) {
         let network = self.network.clone();
-        let asks = |network: &super::network::Network| {
-            network.under_way().iter().any(|one| one.run == run && one.is_waited_for() && one.asks_the_feed())
-        };
-        let reading = self.daemon(at).reading.as_ref().expect("it reads");
-        while !reading.is_finished() && !asks(&network) {
-            tokio::task::yield_now().await;
-        }
-        if self.daemon(at).reading.as_ref().is_some_and(|reading| reading.is_finished()) {
-            let reading = self.daemon(at).reading.take().expect("it reads");
-            reading.await.expect("it did not panic");
+        let daemon = self.daemon(at);
+        let Some(reading) = &mut daemon.reading else { return };
+        tokio::select! {
+            ended = reading => {
+                ended.expect("it did not panic");
+                daemon.reading = None;
+            }
+            () = network.feed_asked(daemon.run) => {}
         }
     }
 
-    /// Looks at the feed whose answer has come are stored.
+    /// Lets the looks at the feed whose answers have come end.
     pub(super) async fn finish_reading(&mut self) {
         for at in self.living() {
-            if self.daemon(at).reading.is_some() {
-                let run = self.daemon(at).run;
-                self.reading_waits(at, run).await;
-            }
+            self.reading_waits(at).await;
         }
     }
 
@@ -290,13 +285,13 @@ impl World {
     /// One daemon takes back what ran out, or what a dead one left; seldom one that only seemed dead.
     async fn sweep(&mut self) {
         let Some(at) = self.somebody() else { return };
-        let mut gone = std::mem::take(&mut self.dead);
+        let mut gone = self.dead.clone();
         if self.dice.percent(10)
             && let Some(other) = self.somebody()
         {
             gone.push(self.daemon(other).app.delivery().worker);
         }
-        self.tell(|| format!("daemon {at} sweeps, after {gone:?}"));
+        self.tell(|| format!("daemon {at} sweeps"));
         let sweeper = self.daemon(at).app.sweeper();
         for instance in &gone {
             sweeper.bury(instance).await.expect("the dead are buried");
@@ -313,16 +308,14 @@ impl World {
             self.amend(at, &id).await;
             return;
         }
-        let key = RequestId::parse(&id).expect("a request id");
-        let answer = self.daemon(at).app.intake.withdraw(&key, "不转了").await;
+        let answer = self.daemon(at).app.intake.withdraw(&id, "不转了").await;
         self.tell(|| format!("upstream takes {id} back at daemon {at}: {}", answer.is_ok()));
         refused_at_most(answer);
     }
 
-    pub(super) async fn amend(&mut self, at: usize, id: &str) {
-        let key = RequestId::parse(id).expect("a request id");
+    pub(super) async fn amend(&mut self, at: usize, id: &RequestId) {
         let changes = json!({"member": {"phone": "13971000001"}});
-        let answer = self.daemon(at).app.intake.amend(&key, &changes).await;
+        let answer = self.daemon(at).app.intake.amend(id, &changes).await;
         self.tell(|| format!("upstream amends {id} at daemon {at}: {}", answer.is_ok()));
         refused_at_most(answer);
     }

@@ -4,7 +4,7 @@ use super::network::{Line, Network};
 use crate::support::{Database, Dice, SIDES, base_config, morning, organizations};
 use axum::body::Bytes;
 use jiff::SignedDuration;
-use league_contract::{Method, WireRequest, WireResponse};
+use league_contract::{Method, RequestId, WireRequest, WireResponse};
 use league_gateway::api::ApiState;
 use league_gateway::app::{App, REGISTRATIONS};
 use league_gateway::clock::Clock;
@@ -12,7 +12,7 @@ use league_gateway::inbound::Polled;
 use league_gateway::outbound::{Desk, Driver};
 use league_gateway::partner::Partner as System;
 use league_gateway::settings;
-use league_gateway::store::FeedEvent;
+use league_gateway::store::{FeedEvent, Stored};
 use league_sandbox::{
     Fault, FaultKind, Faults, Pace, Partner, Push, Rule, Sandbox, SandboxConfig, Script, Step, http,
 };
@@ -34,19 +34,21 @@ pub(super) struct World {
     pub(super) database: Database,
     /// By place; nothing where one was killed.
     pub(super) daemons: Vec<Option<Daemon>>,
-    /// Runs that were killed and whose work nobody took back yet.
+    /// Runs that were killed: each sweep takes back what is left of them, as with a daemon's row in the database, which
+    /// stays until nothing is.
     pub(super) dead: Vec<Arc<str>>,
     /// Upstream's keys, in order.
-    pub(super) asked: Vec<String>,
+    pub(super) asked: Vec<RequestId>,
     pub(super) pushes: Vec<UnderWay>,
     /// Ids of events that the gateway said it has stored.
-    pub(super) stored: BTreeSet<String>,
+    pub(super) acknowledged: BTreeSet<String>,
     /// What upstream has read of the feed.
     pub(super) heard: Vec<FeedEvent>,
     /// How far the clock has moved, set or passed, in seconds.
     pub(super) moved: i64,
     pub(super) told: VecDeque<String>,
     runs: u64,
+    more: String,
     folder: TempDir,
 }
 
@@ -98,8 +100,8 @@ impl Drop for World {
 }
 
 impl World {
-    /// A world with so many daemons.
-    pub(super) async fn new(seed: u64, daemons: usize, template: &Path) -> Self {
+    /// A world with so many daemons, and their configuration over what the tests set.
+    pub(super) async fn new(seed: u64, daemons: usize, template: &Path, more: &str) -> Self {
         let clock = Clock::manual(morning());
         let partners_clock = clock.clone();
         let waits = Rule { steps: vec![Step::None], ..Rule::default() };
@@ -111,7 +113,7 @@ impl World {
             ..SandboxConfig::default()
         };
         let sandbox = Sandbox::start(config).await.expect("the sandbox starts");
-        let folder = tempfile::tempdir().expect("a folder");
+        let folder = folder();
         let file = folder.path().join("gateway.db");
         std::fs::copy(template, &file).expect("a database");
         let mut world = Self {
@@ -125,11 +127,12 @@ impl World {
             dead: Vec::new(),
             asked: Vec::new(),
             pushes: Vec::new(),
-            stored: BTreeSet::new(),
+            acknowledged: BTreeSet::new(),
             heard: Vec::new(),
             moved: 0,
             told: VecDeque::new(),
             runs: 0,
+            more: more.to_owned(),
             folder,
         };
         for at in 0..daemons {
@@ -150,9 +153,7 @@ impl World {
     /// Starts a daemon: a new run under its old name.
     pub(super) async fn start(&mut self, at: usize) {
         let file = self.folder.path().join(format!("{at}.toml"));
-        let more = format!(
-            "[delivery]\nworker_id = \"daemon-{at}\"\n[systems.smart_league]\nmax_attempts = 1000\n[systems.guangdong]\nmax_attempts = 1000\n[systems.fujian]\nmax_attempts = 1000\n"
-        );
+        let more = format!("{}\n[delivery]\nworker_id = \"daemon-{at}\"\n", self.more);
         let base = self.folder.path().join("base.toml");
         std::fs::write(&base, base_config(&self.sandbox.urls(), &self.database.url)).expect("a file");
         std::fs::write(&file, more).expect("a file");
@@ -193,7 +194,7 @@ impl World {
 
     /// Lets every task come to where it waits for the network: nothing here waits for anything else.
     pub(super) async fn calm(&self) {
-        for _ in 0..16 {
+        for _ in 0..4 {
             tokio::task::yield_now().await;
         }
     }
@@ -217,6 +218,21 @@ impl World {
         self.pushes.iter_mut().for_each(|push| push.heard = false);
     }
 
+    /// One daemon looks after one system. Returns whether there may be more at once.
+    pub(super) async fn work(&mut self, at: usize, side: usize) -> bool {
+        let daemon = self.daemon(at);
+        let (driver, desk) = (&daemon.drivers[side], &mut daemon.desks[side]);
+        let more = driver.work(desk, true).await.expect("the turn is committed");
+        self.calm().await;
+        more
+    }
+
+    /// A transfer as it stands in the store.
+    pub(super) async fn stored(&mut self, request_id: &RequestId) -> Stored {
+        let mut tx = self.daemon(0).app.store.read("test").await.expect("the store answers");
+        tx.transfer(request_id).await.expect("the row can be read").expect("the transfer is there")
+    }
+
     /// What a partner answers under a fault.
     pub(super) async fn answer(
         &self,
@@ -231,6 +247,11 @@ impl World {
         self.sandbox.set_faults(Faults::default());
         answer.map(from_http)
     }
+}
+
+/// A folder in memory, where the system has one: a seed is to cost no disk.
+pub(super) fn folder() -> TempDir {
+    tempfile::tempdir_in("/dev/shm").or_else(|_| tempfile::tempdir()).expect("a folder")
 }
 
 fn to_http(wire: &WireRequest) -> http::Request<Bytes> {

@@ -68,10 +68,10 @@ pub(super) async fn a_reader_of_the_feed_misses_nothing(bench: Bench) {
     let written = Cell::new(false);
     let write_all = async {
         tokio::join!(
-            fill(&bench.store, 0..10),
-            fill(&other, 100..110),
-            fill(&bench.store, 200..210),
-            fill(&other, 300..310)
+            Box::pin(fill(&bench.store, 0..10)),
+            Box::pin(fill(&other, 100..110)),
+            Box::pin(fill(&bench.store, 200..210)),
+            Box::pin(fill(&other, 300..310))
         );
         written.set(true);
     };
