@@ -178,6 +178,8 @@ impl Presence {
                 gone.push(other.instance);
             }
         }
+        // At once: the locks that were tried must be free for the next look.
+        tx.commit().await?;
         Ok(gone)
     }
 
@@ -230,6 +232,7 @@ impl Presence {
                 earlier.push(other.instance);
             }
         }
+        tx.commit().await?;
         Ok(earlier)
     }
 
