@@ -19,6 +19,9 @@ impl World {
         if tokio::time::timeout(QUIET, self.sandbox.pushes_idle()).await.is_err() {
             wrong.push("the partners still wait for answers to their pushes".to_owned());
         }
+        if tokio::time::timeout(QUIET, self.dead_are_buried()).await.is_err() {
+            wrong.push("a daemon that is gone was not noticed".to_owned());
+        }
         wrong.extend(self.fleet.fallen());
         if wrong.is_empty() {
             wrong.extend(self.shown().await);
@@ -35,6 +38,14 @@ impl World {
             wrong.push(format!("the daemons' logs are in {}", self.keep().display()));
         }
         wrong
+    }
+
+    /// Waits until the living have looked after what the dead left: then nobody knows of them any more.
+    async fn dead_are_buried(&self) {
+        let living = i64::try_from(self.fleet.count()).unwrap_or(i64::MAX);
+        while self.database.number("SELECT COUNT(*) FROM daemons").await > living {
+            tokio::time::sleep(Duration::from_millis(20)).await;
+        }
     }
 
     fn count(&self, counts: &mut Counts) {
