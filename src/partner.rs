@@ -193,13 +193,6 @@ impl Partner {
         Exchange { operation, started_at: context.now, finished_at, request, response, outcome }
     }
 
-    /// The harmless question by which a system's breaker, and an operator, learn whether it answers: about nobody's
-    /// transfer. Any answer is a good one.
-    #[must_use]
-    pub fn probe_call(&self) -> Call {
-        Call::probe(&self.adapter.capabilities())
-    }
-
     /// Counts calls that were made beside the turns.
     pub fn count(&self, calls: u32) {
         self.asked.fetch_add(calls, Ordering::Relaxed);
@@ -210,9 +203,10 @@ impl Partner {
         self.asked.swap(0, Ordering::Relaxed)
     }
 
-    /// Makes the probe's call. One that can't even be said counts as failed.
+    /// Asks the harmless question by which a system's breaker, and an operator, learn whether it answers: about nobody's
+    /// transfer. Any answer is a good one; a question that can't even be said counts as failed.
     pub async fn probe(&self, clock: &Clock) -> Exchange {
-        let call = self.probe_call();
+        let call = Call::probe(&self.adapter.capabilities());
         let operation = call.operation();
         match self.prepare(call, clock) {
             Ok(prepared) => self.send(prepared, clock).await,

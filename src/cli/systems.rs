@@ -240,7 +240,7 @@ async fn probe(context: &Context, app: &App, partner: &Partner) -> Done {
     row.health.begin_probe(now, partner.probe_until(now), &partner.limits);
     tx.save_system(system, &row).await?;
     tx.commit().await?;
-    let exchange = partner.ask(partner.probe_call(), &app.clock).await?;
+    let exchange = partner.probe(&app.clock).await;
     let sign = exchange.outcome.sign();
     let (row, change) = despite_races(async || {
         let mut tx = app.store.write("probe's end").await?;

@@ -108,14 +108,7 @@ impl Health {
         again: impl FnOnce(u32) -> Timestamp,
     ) -> Option<Change> {
         match sign {
-            Sign::Answered => {
-                self.rests = 0;
-                self.breaker.answered()
-            }
-            Sign::Throttled { until } => {
-                self.rest(until, now, again);
-                self.breaker.answered()
-            }
+            Sign::Answered | Sign::Throttled { .. } => self.answered(sign, now, again),
             Sign::Failed => self.breaker.failed(now, limits.breaker_failures, again),
             Sign::Skewed => self.breaker.skewed(now, again),
         }
@@ -131,14 +124,7 @@ impl Health {
     ) -> Option<Change> {
         self.breaker.probe_ended();
         match sign {
-            Sign::Answered => {
-                self.rests = 0;
-                self.breaker.answered()
-            }
-            Sign::Throttled { until } => {
-                self.rest(until, now, again);
-                self.breaker.answered()
-            }
+            Sign::Answered | Sign::Throttled { .. } => self.answered(sign, now, again),
             Sign::Failed => self.breaker.probe_failed(now, false, again),
             Sign::Skewed => self.breaker.probe_failed(now, true, again),
         }
@@ -155,6 +141,21 @@ impl Health {
     pub fn clear(&mut self) -> Option<Change> {
         self.resume_at = None;
         self.rests = 0;
+        self.breaker.answered()
+    }
+
+    /// It answered, be it that it wants rest: the breaker closes.
+    fn answered(
+        &mut self,
+        sign: Sign,
+        now: Timestamp,
+        again: impl FnOnce(u32) -> Timestamp,
+    ) -> Option<Change> {
+        if let Sign::Throttled { until } = sign {
+            self.rest(until, now, again);
+        } else {
+            self.rests = 0;
+        }
         self.breaker.answered()
     }
 

@@ -13,7 +13,7 @@ use crate::partner::Partners;
 use crate::routing::Routes;
 use crate::seal::Sealer;
 use crate::store::{NewTransfer, Sharing, Shown, Store, StoreError, Stored, Tx, Work, despite_races};
-use crate::transfer::{Cause, Entry, Line, Milestone, Milestones, State};
+use crate::transfer::{Cause, Entry, Line, Milestone, State};
 use league_contract::document::{Rules, read, unknown_province};
 use league_contract::{Problem, ProblemCode, ProvinceCode, System, Transfer};
 use serde_json::Value;
@@ -212,31 +212,10 @@ impl Intake {
     fn new_transfer(&self, transfer: &Transfer, system: System) -> Result<NewTransfer, IntakeError> {
         let now = self.clock.now();
         let destination = &transfer.destination;
+        let (code, name) = (destination.province_code, &destination.full_name);
         let entry = Entry {
-            id: 0,
-            request_id: transfer.request_id.clone(),
-            system,
-            state: State::Queued,
-            province_code: destination.province_code,
-            destination_name: destination.full_name.clone(),
-            sent_name: None,
-            organization_id: None,
-            receipt_no: None,
-            attempts: 0,
-            tries: 0,
-            due_at: Some(now),
-            deadline_at: None,
-            held: None,
-            withdrawal: None,
-            last_error: None,
-            milestones: Milestones { received_at: Some(now), ..Milestones::default() },
-            warnings: self
-                .routes
-                .mismatch(destination.province_code, &destination.full_name)
-                .into_iter()
-                .collect(),
-            created_at: now,
-            updated_at: now,
+            warnings: self.routes.mismatch(code, name).into_iter().collect(),
+            ..Entry::received(transfer.request_id.clone(), system, code, name.clone(), now)
         };
         let member = &transfer.member;
         let shown = Shown {

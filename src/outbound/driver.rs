@@ -219,8 +219,11 @@ impl Driver {
     async fn renew(&self, desk: &mut Desk) {
         let now = self.delivery.clock.now();
         let since = *desk.renewed_at.get_or_insert(now);
+        if now.duration_since(since) < self.delivery.lease / 3 {
+            return;
+        }
         let leases = desk.leases();
-        if leases.is_empty() || now.duration_since(since) < self.delivery.lease / 3 {
+        if leases.is_empty() {
             return;
         }
         desk.renewed_at = Some(now);

@@ -1,7 +1,7 @@
 //! What an outcome means for the transfer. Pure but for the schedule's jitter: one table, read from top to bottom.
 
 use crate::partner::{Outcome, Policy};
-use crate::transfer::{Entry, Event, Facts, Following, LastError, State, advance, spoken};
+use crate::transfer::{Entry, Event, Facts, Following, LastError, State, advance, no_later_than, spoken};
 use jiff::Timestamp;
 use league_contract::{
     Answer, Operation, PartnerStatus, ProblemCode, Refusal, Remark, Reply, Transfer, Words,
@@ -153,7 +153,7 @@ pub(super) fn unasked(following: Following, entry: &Entry, now: Timestamp) -> (O
         }
         None => {
             let pace = now.saturating_add(following.reconcile_after).unwrap_or(Timestamp::MAX);
-            let due_at = Some(entry.deadline_at.map_or(pace, |deadline| deadline.min(pace)));
+            let due_at = Some(no_later_than(pace, entry.deadline_at, now));
             (None, Facts { due_at, ..Facts::default() })
         }
     }

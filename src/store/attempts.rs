@@ -105,6 +105,32 @@ static RECORD: Batch = Batch::new(
     "",
 );
 
+/// Binds the six columns with which an exchange begins.
+macro_rules! begins {
+    ($query:expr, $one:expr) => {
+        $query
+            .bind($one.transfer_id)
+            .bind($one.system.as_str())
+            .bind($one.operation.as_str())
+            .bind($one.worker)
+            .bind($one.started_at.as_millisecond())
+            .bind($one.request_sealed)
+    };
+}
+
+/// Binds the six columns with which it ends.
+macro_rules! ends {
+    ($query:expr, $result:expr) => {
+        $query
+            .bind($result.finished_at.as_millisecond())
+            .bind($result.outcome)
+            .bind(storable($result.code.as_deref()))
+            .bind($result.http_status.map(i64::from))
+            .bind(storable($result.error.as_deref()))
+            .bind($result.response_sealed.as_deref())
+    };
+}
+
 impl Tx {
     /// Notes that exchanges begin, before their first byte goes out; returns their keys in the same order. At most one
     /// a transfer.
@@ -117,13 +143,7 @@ impl Tx {
             let rows: Vec<(i64, i64)> = on!(self, "noting exchanges", db => piece
                 .iter()
                 .fold(sqlx::query_as(text), |query, one| {
-                    query
-                        .bind(one.transfer_id)
-                        .bind(one.system.as_str())
-                        .bind(one.operation.as_str())
-                        .bind(one.worker)
-                        .bind(one.started_at.as_millisecond())
-                        .bind(one.request_sealed)
+                    begins!(query, one)
                 })
                 .fetch_all(db))?;
             keys.extend(rows);
@@ -143,16 +163,9 @@ impl Tx {
             execute!(
                 self,
                 "noting the end of exchanges",
-                piece.iter().fold(sqlx::query(text), |query, (id, result)| {
-                    query
-                        .bind(*id)
-                        .bind(result.finished_at.as_millisecond())
-                        .bind(result.outcome)
-                        .bind(storable(result.code.as_deref()))
-                        .bind(result.http_status.map(i64::from))
-                        .bind(storable(result.error.as_deref()))
-                        .bind(result.response_sealed.as_deref())
-                })
+                piece
+                    .iter()
+                    .fold(sqlx::query(text), |query, (id, result)| { ends!(query.bind(*id), result) })
             )?;
         }
         Ok(())
@@ -170,21 +183,9 @@ impl Tx {
             execute!(
                 self,
                 "noting exchanges",
-                piece.iter().fold(sqlx::query(text), |query, (one, result)| {
-                    query
-                        .bind(one.transfer_id)
-                        .bind(one.system.as_str())
-                        .bind(one.operation.as_str())
-                        .bind(one.worker)
-                        .bind(one.started_at.as_millisecond())
-                        .bind(one.request_sealed)
-                        .bind(result.finished_at.as_millisecond())
-                        .bind(result.outcome)
-                        .bind(storable(result.code.as_deref()))
-                        .bind(result.http_status.map(i64::from))
-                        .bind(storable(result.error.as_deref()))
-                        .bind(result.response_sealed.as_deref())
-                })
+                piece
+                    .iter()
+                    .fold(sqlx::query(text), |query, (one, result)| { ends!(begins!(query, one), result) })
             )?;
         }
         Ok(())

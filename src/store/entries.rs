@@ -9,7 +9,6 @@ use crate::seal::SealedTransfer;
 use crate::transfer::{Advance, Cause, Entry, Line};
 use jiff::Timestamp;
 use league_contract::RequestId;
-use sqlx::query::Query;
 use std::borrow::Cow;
 use std::sync::Arc;
 
@@ -124,43 +123,14 @@ static FIX_NAMES: Batch = Batch::new(
     ") UPDATE transfers SET sent_name = v.sent_name, organization_id = v.organization_id FROM v WHERE transfers.id = v.id",
 );
 
-/// Binds one row of [`SAVE`].
-fn bind_save<'q, Db>(query: Query<'q, Db, Db::Arguments>, save: &'q Save) -> Query<'q, Db, Db::Arguments>
-where
-    Db: sqlx::Database,
-    i64: sqlx::Encode<'q, Db> + sqlx::Type<Db>,
-    Option<i64>: sqlx::Encode<'q, Db> + sqlx::Type<Db>,
-    bool: sqlx::Encode<'q, Db> + sqlx::Type<Db>,
-    String: sqlx::Encode<'q, Db> + sqlx::Type<Db>,
-    Option<String>: sqlx::Encode<'q, Db> + sqlx::Type<Db>,
-    &'q str: sqlx::Encode<'q, Db> + sqlx::Type<Db>,
-    Option<&'q str>: sqlx::Encode<'q, Db> + sqlx::Type<Db>,
-    Option<Cow<'q, str>>: sqlx::Encode<'q, Db> + sqlx::Type<Db>,
-{
-    let entry = &save.step.entry;
-    let (token, until, by) = match &save.lease {
-        LeaseChange::Keep | LeaseChange::Release => (None, None, None),
-        LeaseChange::Take { token, until, by } => (Some(*token), Some(until.as_millisecond()), Some(&**by)),
-    };
-    query
-        .bind(entry.id)
-        .bind(entry.state.as_str())
-        .bind(storable(entry.sent_name.as_deref()))
-        .bind(storable(entry.organization_id.as_deref()))
-        .bind(storable(entry.receipt_no.as_deref()))
-        .bind(i64::from(entry.attempts))
-        .bind(i64::from(entry.tries))
-        .bind(entry.due_at.map(Timestamp::as_millisecond))
-        .bind(entry.held.as_ref().map(json))
-        .bind(entry.withdrawal.as_ref().map(json))
-        .bind(entry.last_error.as_ref().map(json))
-        .bind(json(&entry.milestones))
-        .bind(entry.updated_at.as_millisecond())
-        .bind(entry.deadline_at.map(Timestamp::as_millisecond))
-        .bind(save.lease == LeaseChange::Keep)
-        .bind(token)
-        .bind(until)
-        .bind(by)
+impl LeaseChange {
+    /// Token, end and holder after it.
+    fn columns(&self) -> (Option<i64>, Option<i64>, Option<&str>) {
+        match self {
+            Self::Keep | Self::Release => (None, None, None),
+            Self::Take { token, until, by } => (Some(*token), Some(until.as_millisecond()), Some(by)),
+        }
+    }
 }
 
 impl Tx {
@@ -269,7 +239,33 @@ impl Tx {
     /// [`StoreError`].
     pub async fn save_all(&mut self, saves: &[Save]) -> Result<(), StoreError> {
         for (text, piece) in SAVE.pieces(self.places(), saves) {
-            execute!(self, "writing transfers", piece.iter().fold(sqlx::query(text), bind_save))?;
+            execute!(
+                self,
+                "writing transfers",
+                piece.iter().fold(sqlx::query(text), |query, save| {
+                    let entry = &save.step.entry;
+                    let (token, until, by) = save.lease.columns();
+                    query
+                        .bind(entry.id)
+                        .bind(entry.state.as_str())
+                        .bind(storable(entry.sent_name.as_deref()))
+                        .bind(storable(entry.organization_id.as_deref()))
+                        .bind(storable(entry.receipt_no.as_deref()))
+                        .bind(i64::from(entry.attempts))
+                        .bind(i64::from(entry.tries))
+                        .bind(entry.due_at.map(Timestamp::as_millisecond))
+                        .bind(entry.held.as_ref().map(json))
+                        .bind(entry.withdrawal.as_ref().map(json))
+                        .bind(entry.last_error.as_ref().map(json))
+                        .bind(json(&entry.milestones))
+                        .bind(entry.updated_at.as_millisecond())
+                        .bind(entry.deadline_at.map(Timestamp::as_millisecond))
+                        .bind(save.lease == LeaseChange::Keep)
+                        .bind(token)
+                        .bind(until)
+                        .bind(by)
+                })
+            )?;
         }
         for save in saves {
             let entry = &save.step.entry;

@@ -174,15 +174,6 @@ impl Tx {
         Ok(())
     }
 
-    /// The transfer as it is now, for whoever still has the lease on it.
-    ///
-    /// # Errors
-    /// [`StoreError::LeaseLost`] when the lease is somebody else's or nobody's.
-    pub async fn leased(&mut self, id: i64, token: i64) -> Result<Stored, StoreError> {
-        let stored = self.transfer_by_id(id).await?;
-        stored.filter(|stored| stored.lease_token == Some(token)).ok_or(StoreError::LeaseLost(id))
-    }
-
     /// The transfers as they are now, each under its lease (transfer and token), of those that still hold. Nobody else changes them
     /// before this transaction ends.
     ///

@@ -49,7 +49,8 @@ fn lapses_at(since: Timestamp, after: SignedDuration) -> Timestamp {
 
 /// An open transfer is looked at when it was to be, or at its deadline where that comes sooner. One whose deadline has
 /// passed keeps its pace.
-pub(super) fn no_later_than(due: Timestamp, deadline: Option<Timestamp>, now: Timestamp) -> Timestamp {
+#[must_use]
+pub fn no_later_than(due: Timestamp, deadline: Option<Timestamp>, now: Timestamp) -> Timestamp {
     deadline.filter(|deadline| *deadline > now).map_or(due, |deadline| due.min(deadline))
 }
 

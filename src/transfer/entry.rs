@@ -51,6 +51,41 @@ pub struct Entry {
     pub updated_at: Timestamp,
 }
 
+impl Entry {
+    /// A transfer that has just come in: queued, and due at once.
+    #[must_use]
+    pub fn received(
+        request_id: RequestId,
+        system: System,
+        province_code: ProvinceCode,
+        destination_name: String,
+        at: Timestamp,
+    ) -> Self {
+        Self {
+            id: 0,
+            request_id,
+            system,
+            state: State::Queued,
+            province_code,
+            destination_name,
+            sent_name: None,
+            organization_id: None,
+            receipt_no: None,
+            attempts: 0,
+            tries: 0,
+            due_at: Some(at),
+            deadline_at: None,
+            held: None,
+            withdrawal: None,
+            last_error: None,
+            milestones: Milestones { received_at: Some(at), ..Milestones::default() },
+            warnings: vec![],
+            created_at: at,
+            updated_at: at,
+        }
+    }
+}
+
 /// Who holds a transfer, and why.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Held {

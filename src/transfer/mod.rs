@@ -6,7 +6,7 @@ mod event;
 mod state;
 mod transition;
 
-pub use deadline::spoken;
+pub use deadline::{no_later_than, spoken};
 pub use entry::{
     Advance, Entry, Facts, Following, Held, LastError, Line, Milestone, Milestones, Withdrawal, advance,
 };

@@ -6,28 +6,11 @@ pub(crate) fn at(second: i64) -> Timestamp {
 }
 
 pub(crate) fn entry(state: State) -> Entry {
-    Entry {
-        id: 1,
-        request_id: RequestId::parse("BJ-1").expect("id"),
-        system: System::named("smart_league"),
-        state,
-        province_code: ProvinceCode::parse("320000").expect("code"),
-        destination_name: "共青团南京大学委员会".into(),
-        sent_name: None,
-        organization_id: None,
-        receipt_no: None,
-        attempts: 0,
-        tries: 0,
-        due_at: None,
-        deadline_at: None,
-        held: None,
-        withdrawal: None,
-        last_error: None,
-        milestones: Milestones::default(),
-        warnings: vec![],
-        created_at: at(0),
-        updated_at: at(0),
-    }
+    let request_id = RequestId::parse("BJ-1").expect("id");
+    let code = ProvinceCode::parse("320000").expect("code");
+    let name = "共青团南京大学委员会".to_owned();
+    let received = Entry::received(request_id, System::named("smart_league"), code, name, at(0));
+    Entry { id: 1, state, due_at: None, milestones: Milestones::default(), ..received }
 }
 
 pub(crate) fn following(completion: Completion) -> Following {

@@ -97,28 +97,10 @@ fn policy(completion: Completion) -> Policy {
 }
 
 fn template() -> Entry {
-    Entry {
-        id: 1,
-        request_id: RequestId::parse("M").expect("an id"),
-        system: System::named("model"),
-        state: State::Queued,
-        province_code: ProvinceCode::parse("320000").expect("a code"),
-        destination_name: String::new(),
-        sent_name: None,
-        organization_id: None,
-        receipt_no: None,
-        attempts: 0,
-        tries: 0,
-        due_at: None,
-        deadline_at: None,
-        held: None,
-        withdrawal: None,
-        last_error: None,
-        milestones: Milestones::default(),
-        warnings: vec![],
-        created_at: now(),
-        updated_at: now(),
-    }
+    let request_id = RequestId::parse("M").expect("an id");
+    let code = ProvinceCode::parse("320000").expect("a code");
+    let received = Entry::received(request_id, System::named("model"), code, String::new(), now());
+    Entry { id: 1, due_at: None, milestones: Milestones::default(), ..received }
 }
 
 impl Row {

@@ -1,7 +1,9 @@
 //! The daemon dies at a commit: what is stored tells the next one where to go on.
 
 use super::backend::Bench;
-use super::samples::{FOLLOWING, NATIONAL, answered, at, claimant, open_attempt, request_id, sample, submit};
+use super::samples::{
+    FOLLOWING, NATIONAL, answered, at, claimant, leased, open_attempt, request_id, sample, submit,
+};
 use jiff::Timestamp;
 use league_contract::PartnerStatus;
 use league_gateway::store::{Abandoned, Lease, Store, StoreError, Tx};
@@ -26,15 +28,15 @@ async fn step(tx: &mut Tx, name: &str, memory: &mut Memory, second: i64) -> Resu
     let lease = memory.lease.as_ref().expect("claimed before");
     let id = lease.stored.entry.id;
     if name == "attempt" {
-        tx.leased(id, lease.token).await?;
+        leased(tx, id, lease.token).await?;
         memory.attempt = Some(open_attempt(tx, &submit(id, second)).await?);
         return Ok(());
     }
     tx.close_attempts(&[(memory.attempt.expect("opened before"), &answered(second))]).await?;
-    let current = tx.leased(id, lease.token).await?;
+    let current = leased(tx, id, lease.token).await?;
     let facts = Facts { receipt_no: Some("R-1".into()), ..Facts::default() };
     let pending = Some(Event::Reported(PartnerStatus::Pending));
-    let step = advance(FOLLOWING, &current.entry, pending, facts, at(second));
+    let step = advance(FOLLOWING, &current, pending, facts, at(second));
     tx.save(&step, true, Cause::Delivery, at(second)).await
 }
 

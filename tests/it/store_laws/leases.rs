@@ -1,7 +1,9 @@
 //! Claims and leases: who may work on what.
 
 use super::backend::{Bench, write};
-use super::samples::{FOLLOWING, GUANGDONG, NATIONAL, at, claimant, happen, reported, request_id, sample};
+use super::samples::{
+    FOLLOWING, GUANGDONG, NATIONAL, at, claimant, happen, leased, reported, request_id, sample,
+};
 use league_contract::PartnerStatus;
 use league_gateway::store::{Abandoned, Lease, StoreError};
 use league_gateway::transfer::{Cause, Facts, Held, State, Withdrawal, advance};
@@ -135,7 +137,7 @@ pub(super) async fn two_claims_never_share(bench: Bench) {
 
 async fn assert_lost(bench: &Bench, lease: &Lease) {
     let id = lease.stored.entry.id;
-    let found = bench.try_read(async |tx| tx.leased(id, lease.token).await).await;
+    let found = bench.try_read(async |tx| leased(tx, id, lease.token).await).await;
     assert!(matches!(found, Err(StoreError::LeaseLost(lost)) if lost == id), "{found:?}");
 }
 
@@ -144,7 +146,7 @@ pub(super) async fn a_token_opens_its_own_lease_alone(bench: Bench) {
     bench.put(&sample(2)).await;
     let leases = bench.claim(9, 1).await;
     let [one, two] = &leases[..] else { panic!("two are due") };
-    let open = async |id, token| bench.try_read(async |tx| tx.leased(id, token).await).await.is_ok();
+    let open = async |id, token| bench.try_read(async |tx| leased(tx, id, token).await).await.is_ok();
     let (first, second) = (one.stored.entry.id, two.stored.entry.id);
     assert!(open(first, one.token).await && open(second, two.token).await);
     assert!(!open(first, two.token).await && !open(second, one.token).await);
@@ -188,12 +190,8 @@ pub(super) async fn a_milestone_leaves_the_lease(bench: Bench) {
             .await;
     };
     milestone(false, 2).await;
-    let kept = bench.read(async |tx| tx.leased(id, lease.token).await).await;
-    assert_eq!(
-        kept.entry.milestones.account_created_at,
-        Some(at(2)),
-        "with the lease comes what is known now"
-    );
+    let kept = bench.read(async |tx| leased(tx, id, lease.token).await).await;
+    assert_eq!(kept.milestones.account_created_at, Some(at(2)), "with the lease comes what is known now");
     milestone(true, 3).await;
     assert_lost(&bench, &lease).await;
 }

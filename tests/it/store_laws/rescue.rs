@@ -2,7 +2,7 @@
 
 use super::backend::Bench;
 use super::samples::{
-    FOLLOWING, GUANGDONG, NATIONAL, answered, at, claimant, insert, open_attempt, sample, submit,
+    FOLLOWING, GUANGDONG, NATIONAL, answered, at, claimant, insert, leased, open_attempt, sample, submit,
 };
 use jiff::Timestamp;
 use league_contract::Operation;
@@ -126,7 +126,7 @@ pub(super) async fn a_lease_that_lasts_is_left_alone(bench: Bench) {
     let lease = bench.claim_one(1).await;
     assert_eq!(lease.until, at(61));
     assert_eq!(rescue(&bench, at(61)).await, Rescued::default());
-    bench.read(async |tx| tx.leased(lease.stored.entry.id, lease.token).await).await;
+    bench.read(async |tx| leased(tx, lease.stored.entry.id, lease.token).await).await;
     assert_eq!(rescue(&bench, at(62)).await, Rescued { queued: 1, ..Rescued::default() });
 }
 

@@ -7,9 +7,7 @@ use league_gateway::seal::SealedTransfer;
 use league_gateway::store::{
     AttemptResult, Claimant, Lease, NewAttempt, NewTransfer, Shown, StoreError, Stored, Tx,
 };
-use league_gateway::transfer::{
-    Cause, Entry, Event, Facts, Following, Line, Milestone, Milestones, State, advance,
-};
+use league_gateway::transfer::{Cause, Entry, Event, Facts, Following, Line, Milestone, State, advance};
 
 pub(super) static NATIONAL: System = System::named("smart_league");
 pub(super) static GUANGDONG: System = System::named("guangdong");
@@ -29,28 +27,9 @@ pub(super) fn request_id(number: i64) -> RequestId {
 
 /// Transfer `number`, of person `number`: queued and due at second 0.
 pub(super) fn sample(number: i64) -> NewTransfer {
-    let entry = Entry {
-        id: 0,
-        request_id: request_id(number),
-        system: NATIONAL.clone(),
-        state: State::Queued,
-        province_code: ProvinceCode::parse("320000").expect("a code"),
-        destination_name: "共青团南京大学委员会".into(),
-        sent_name: None,
-        organization_id: None,
-        receipt_no: None,
-        attempts: 0,
-        tries: 0,
-        due_at: Some(at(0)),
-        deadline_at: None,
-        held: None,
-        withdrawal: None,
-        last_error: None,
-        milestones: Milestones { received_at: Some(at(0)), ..Milestones::default() },
-        warnings: vec![],
-        created_at: at(0),
-        updated_at: at(0),
-    };
+    let code = ProvinceCode::parse("320000").expect("a code");
+    let name = "共青团南京大学委员会".to_owned();
+    let entry = Entry::received(request_id(number), NATIONAL.clone(), code, name, at(0));
     let shown = Shown {
         name: "张*".into(),
         id_number: "110***************".into(),
@@ -107,6 +86,12 @@ pub(super) async fn happen(tx: &mut Tx, id: i64, event: Event, second: i64) -> R
     let stored = tx.transfer_by_id(id).await?.expect("it is there");
     let step = advance(FOLLOWING, &stored.entry, Some(event), Facts::default(), at(second));
     tx.save(&step, false, Cause::Callback, at(second)).await
+}
+
+/// The transfer as it is now, for whoever still has the lease on it.
+pub(super) async fn leased(tx: &mut Tx, id: i64, token: i64) -> Result<Entry, StoreError> {
+    let held = tx.leased_all(&[(id, token)], at(0)).await?.pop();
+    held.map(|(_, entry)| entry).ok_or(StoreError::LeaseLost(id))
 }
 
 /// Opens one attempt; returns its key.
