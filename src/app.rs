@@ -21,7 +21,7 @@ use jiff::SignedDuration;
 use league_contract::{EventSource, Registration, System};
 use metrics_exporter_prometheus::PrometheusHandle;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, AtomicI64, AtomicU32};
+use std::sync::atomic::{AtomicBool, AtomicU32};
 use tokio::net::TcpListener;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
@@ -211,13 +211,12 @@ impl App {
             partners: self.partners.clone(),
             clock: self.clock.clone(),
             bell: self.bell.clone(),
-            receiver: Receiver {
-                store: self.store.clone(),
-                sealer: self.sealer.clone(),
-                clock: self.clock.clone(),
-                bell: self.bell.clone(),
-                logged_at: AtomicI64::new(0),
-            },
+            receiver: Receiver::new(
+                self.store.clone(),
+                self.sealer.clone(),
+                self.clock.clone(),
+                self.bell.clone(),
+            ),
             checks: CheckCache::default(),
             public_url: self.settings.public_url.clone(),
             stop: self.stop.clone(),

@@ -2,10 +2,11 @@
 
 use crate::alarm::AlarmKind;
 use crate::seal::{SealError, Sealer};
-use crate::store::{CallbackVerdict, NewCallback, StoreError, Stored, Tx};
-use crate::transfer::{Cause, Event, Facts, Following, LastError, Verdict, advance};
+use crate::store::{CallbackVerdict, Known, NewCallback, Save, StoreError, Stored, Tx};
+use crate::transfer::{Advance, Cause, Entry, Event, Facts, Following, LastError, Verdict, advance};
 use jiff::Timestamp;
 use league_contract::{EventKind, PartnerStatus, RequestId, StatusEvent, System, UnreadableChange, Words};
+use std::collections::HashSet;
 
 /// Why an event could not be stored.
 #[derive(Debug, thiserror::Error)]
@@ -25,48 +26,110 @@ pub(super) struct Arrival<'a> {
     pub(super) following: Following,
     pub(super) cause: Cause,
     pub(super) at: Timestamp,
-    /// The message's exact bytes.
-    pub(super) raw: &'a [u8],
 }
 
-/// Keeps an event and applies it to its transfer, in the caller's transaction.
-pub(super) async fn keep(
+/// What is kept of an event.
+#[derive(Clone)]
+pub(super) struct Sealed {
+    /// What was decoded of it.
+    event: Vec<u8>,
+    /// The message's exact bytes.
+    raw: Vec<u8>,
+}
+
+impl Sealed {
+    pub(super) fn new(sealer: &Sealer, event: &StatusEvent, raw: &[u8]) -> Result<Self, SealError> {
+        let clear = serde_json::to_vec(event).map_err(|_| SealError::Damaged("event"))?;
+        Ok(Self {
+            event: sealer.seal("event", &event.event_id, &clear)?,
+            raw: sealer.seal("raw_event", &event.event_id, raw)?,
+        })
+    }
+}
+
+/// An event that came.
+#[derive(Clone, Copy)]
+pub(super) struct Arrived<'a> {
+    pub(super) arrival: Arrival<'a>,
+    pub(super) event: &'a StatusEvent,
+    pub(super) sealed: &'a Sealed,
+}
+
+/// Keeps events and applies them to their transfers, in the caller's transaction.
+pub(super) async fn keep_all(
     tx: &mut Tx,
     sealer: &Sealer,
-    arrival: Arrival<'_>,
-    event: &StatusEvent,
-) -> Result<CallbackVerdict, InboundError> {
-    let Arrival { system, following, cause, at, raw } = arrival;
-    let verdict = if tx.repeat_callback(system, &event.event_id).await? {
-        CallbackVerdict::Duplicate
-    } else {
-        let verdict = match tx.transfer(&event.request_id).await {
-            Ok(Some(stored)) if stored.entry.system == *system => {
-                apply(tx, sealer, &stored, following, (event, cause, at)).await?
+    arrived: &[Arrived<'_>],
+) -> Result<(), StoreError> {
+    let mut rest = arrived.to_vec();
+    while !rest.is_empty() {
+        // One of each transfer at a time: the next one meets what it did.
+        let (mut transfers, mut events) = (HashSet::new(), HashSet::new());
+        let (first, later): (Vec<_>, Vec<_>) = rest.into_iter().partition(|one| {
+            let event_id = (one.arrival.system, one.event.event_id.as_str());
+            transfers.insert(&one.event.request_id) && events.insert(event_id)
+        });
+        keep_first(tx, sealer, &first).await?;
+        rest = later;
+    }
+    Ok(())
+}
+
+/// Keeps events of which no two are about the same transfer.
+async fn keep_first(tx: &mut Tx, sealer: &Sealer, arrived: &[Arrived<'_>]) -> Result<(), StoreError> {
+    let ids: Vec<_> = arrived.iter().map(|one| (one.arrival.system, one.event.event_id.as_str())).collect();
+    let repeated = tx.repeat_callbacks(&ids).await?;
+    let came_before = |one: &Arrived<'_>| {
+        repeated.contains(&(one.arrival.system.as_str().to_owned(), one.event.event_id.clone()))
+    };
+    let (before, fresh): (Vec<Arrived<'_>>, Vec<_>) = arrived.iter().partition(|one| came_before(one));
+    let Some(at) = arrived.first().map(|one| one.arrival.at) else { return Ok(()) };
+    let mut names: Vec<&str> = fresh.iter().map(|one| one.event.request_id.as_str()).collect();
+    // In one order everywhere, so that no two transactions wait for each other.
+    names.sort_unstable();
+    let known = tx.known_all(&names, at).await?;
+    let (mut saves, mut kept) = (Vec::new(), Vec::with_capacity(fresh.len()));
+    for one in &fresh {
+        let Arrived { arrival, event, sealed } = one;
+        let verdict = match known.get(event.request_id.as_str()) {
+            Some(Some(known)) if known.entry.system == *arrival.system => {
+                let save = moved(sealer, known, *arrival, event);
+                let verdict = verdict_of(&save.step);
+                saves.push(save);
+                verdict
             }
-            Ok(_) => CallbackVerdict::Unmatched,
+            Some(Some(_)) | None => CallbackVerdict::Unmatched,
             // A damaged transfer must not stop the events of the others.
-            Err(error @ StoreError::BadRow { id, .. }) => {
-                tx.hold_damaged(id, Some(system), &error, at).await?;
-                CallbackVerdict::Refused
-            }
-            Err(error) => return Err(error.into()),
+            Some(None) => CallbackVerdict::Refused,
         };
-        let clear = serde_json::to_vec(event).map_err(|_| SealError::Damaged("event"))?;
-        tx.insert_callback(&NewCallback {
-            system,
+        kept.push(NewCallback {
+            system: arrival.system,
             event_id: &event.event_id,
             request_id: event.request_id.as_str(),
             event: word(event.kind),
             verdict,
-            received_at: at,
-            event_sealed: &sealer.seal("event", &event.event_id, &clear)?,
-            raw_sealed: &sealer.seal("raw_event", &event.event_id, raw)?,
-        })
-        .await?;
-        verdict
-    };
-    let (system, request_id, event) = (system.clone(), event.request_id.clone(), word(event.kind));
+            received_at: arrival.at,
+            event_sealed: &sealed.event,
+            raw_sealed: &sealed.raw,
+        });
+    }
+    tx.save_all(&saves).await?;
+    for save in saves.iter().filter(|save| save.step.verdict == Verdict::Conflict) {
+        alarm(tx, &save.step.entry, save.at).await?;
+    }
+    tx.insert_callbacks(&kept).await?;
+    for one in before {
+        tell(tx, one, CallbackVerdict::Duplicate);
+    }
+    for (one, kept) in fresh.into_iter().zip(kept) {
+        tell(tx, one, kept.verdict);
+    }
+    Ok(())
+}
+
+fn tell(tx: &mut Tx, one: Arrived<'_>, verdict: CallbackVerdict) {
+    let (system, request_id, event) =
+        (one.arrival.system.clone(), one.event.request_id.clone(), word(one.event.kind));
     tx.after_commit(move || {
         count(&system, verdict);
         if verdict == CallbackVerdict::Conflict {
@@ -76,7 +139,6 @@ pub(super) async fn keep(
             tracing::info!(%request_id, %system, event, verdict = verdict.as_str(), "status event");
         }
     });
-    Ok(verdict)
 }
 
 /// Keeps a change that can't be read, with the page that it stood in, in the caller's transaction. It is about no
@@ -84,19 +146,19 @@ pub(super) async fn keep(
 pub(super) async fn set_aside(
     tx: &mut Tx,
     sealer: &Sealer,
-    arrival: Arrival<'_>,
+    (system, at): (&System, Timestamp),
+    raw: &[u8],
     change: &UnreadableChange,
 ) -> Result<CallbackVerdict, InboundError> {
-    let Arrival { system, at, raw, .. } = arrival;
     let UnreadableChange { sequence, problem } = change.clone();
     let event_id = format!("unreadable-{sequence}");
-    if tx.repeat_callback(system, &event_id).await? {
+    if !tx.repeat_callbacks(&[(system, &event_id)]).await?.is_empty() {
         let system = system.clone();
         tx.after_commit(move || count(&system, CallbackVerdict::Duplicate));
         return Ok(CallbackVerdict::Duplicate);
     }
     let clear = serde_json::to_vec(change).map_err(|_| SealError::Damaged("event"))?;
-    tx.insert_callback(&NewCallback {
+    tx.insert_callbacks(&[NewCallback {
         system,
         event_id: &event_id,
         request_id: "?",
@@ -105,7 +167,7 @@ pub(super) async fn set_aside(
         received_at: at,
         event_sealed: &sealer.seal("event", &event_id, &clear)?,
         raw_sealed: &sealer.seal("raw_event", &event_id, raw)?,
-    })
+    }])
     .await?;
     let detail = [
         format!("变更日志第 {sequence} 条无法读取，已原样保存并跳过"),
@@ -150,30 +212,28 @@ pub async fn apply_waiting(
             sealer.open("event", &row.event_id, &row.event_sealed).map_err(|error| bad(error.to_string()))?;
         let event: StatusEvent = serde_json::from_slice(&clear).map_err(|error| bad(error.to_string()))?;
         let Some(stored) = tx.transfer_by_id(id).await? else { return Ok(()) };
-        let applied = apply(tx, sealer, &stored, following, (&event, Cause::Callback, at)).await;
-        let verdict = applied.map_err(|error| match error {
-            InboundError::Store(error) => error,
-            InboundError::Seal(error) => bad(error.to_string()),
-        })?;
-        tx.settle_callback(row.id, verdict).await?;
+        let Stored { entry, document_sealed, .. } = stored;
+        let arrival = Arrival { system: &entry.system.clone(), following, cause: Cause::Callback, at };
+        let save = moved(sealer, &Known { entry, version: 0, document_sealed }, arrival, &event);
+        tx.save_all(std::slice::from_ref(&save)).await?;
+        if save.step.verdict == Verdict::Conflict {
+            alarm(tx, &save.step.entry, at).await?;
+        }
+        tx.settle_callback(row.id, verdict_of(&save.step)).await?;
     }
     Ok(())
 }
 
-async fn apply(
-    tx: &mut Tx,
-    sealer: &Sealer,
-    stored: &Stored,
-    following: Following,
-    (event, cause, at): (&StatusEvent, Cause, Timestamp),
-) -> Result<CallbackVerdict, InboundError> {
+/// What an event does to its transfer.
+fn moved(sealer: &Sealer, known: &Known, arrival: Arrival<'_>, event: &StatusEvent) -> Save {
+    let Arrival { following, cause, at, .. } = arrival;
     let (happened, account) = match event.kind {
         EventKind::Status(status) => (Some(Event::Reported(status)), None),
         EventKind::AccountCreated => (None, Some(event.occurred_at)),
     };
     let error = match event.kind {
         EventKind::Status(status) => {
-            let words = event.reason.as_ref().and_then(|words| redacted(sealer, stored, words));
+            let words = event.reason.as_ref().and_then(|words| redacted(sealer, known, words));
             ended_badly(status, words.as_deref(), at)
         }
         EventKind::AccountCreated => None,
@@ -187,16 +247,20 @@ async fn apply(
         error,
         ..Facts::default()
     };
-    let step = advance(following, &stored.entry, happened, facts, at);
-    // Whoever is at work on it keeps the lease unless the state moved on without them.
-    tx.save(&step, false, cause, at).await?;
-    if step.verdict != Verdict::Conflict {
-        return Ok(CallbackVerdict::Applied);
+    Save::beside(advance(following, &known.entry, happened, facts, at), cause, at)
+}
+
+fn verdict_of(step: &Advance) -> CallbackVerdict {
+    match step.verdict {
+        Verdict::Conflict => CallbackVerdict::Conflict,
+        Verdict::To(_) | Verdict::Stays => CallbackVerdict::Applied,
     }
-    let entry = &stored.entry;
+}
+
+async fn alarm(tx: &mut Tx, entry: &Entry, at: Timestamp) -> Result<(), StoreError> {
     let detail = contradiction(&entry.request_id);
     tx.raise_alarm(Some(&entry.system), AlarmKind::Conflicts, detail, at).await?;
-    Ok(CallbackVerdict::Conflict)
+    Ok(())
 }
 
 /// What an alarm says of a contradiction: the first one's transfer; the others are found in the same way.
@@ -234,8 +298,8 @@ pub(crate) fn ended_badly(status: PartnerStatus, words: Option<&str>, at: Timest
 
 /// A partner's words with the persons of this transfer starred out. Without the document nobody knows whom they may
 /// name: the fact goes on, the words stay sealed.
-fn redacted(sealer: &Sealer, stored: &Stored, words: &Words) -> Option<String> {
-    let transfer = sealer.open_transfer(&stored.entry.request_id, &stored.document_sealed).ok()?;
+fn redacted(sealer: &Sealer, known: &Known, words: &Words) -> Option<String> {
+    let transfer = sealer.open_transfer(&known.entry.request_id, &known.document_sealed).ok()?;
     Some(transfer.redact(words.as_received()))
 }
 

@@ -1,6 +1,6 @@
 //! A partner's change feed, read from a durable cursor.
 
-use super::apply::{Arrival, InboundError, keep, set_aside};
+use super::apply::{Arrival, Arrived, InboundError, Sealed, keep_all, set_aside};
 use crate::clock::Clock;
 use crate::gate::{Gate, gate};
 use crate::notify::Bell;
@@ -162,16 +162,20 @@ impl Feed {
             return Ok(false);
         }
         let following = self.partner.policy.following;
-        let arrival = |raw| Arrival { system, following, cause: Cause::Feed, at, raw };
-        for change in &page.changes {
-            // The page is kept with its first change; the others keep what was decoded of them.
-            let raw = if change.event_id == page.changes[0].event_id { raw } else { &[] };
-            keep(&mut tx, &self.sealer, arrival(raw), change).await?;
-        }
+        let arrival = Arrival { system, following, cause: Cause::Feed, at };
+        // The page is kept with its first change; the others keep what was decoded of them.
+        let pages = std::iter::once(raw).chain(std::iter::repeat(&[][..]));
+        let sealed = page.changes.iter().zip(pages);
+        let sealed = sealed.map(|(event, page)| Sealed::new(&self.sealer, event, page));
+        let sealed = sealed.collect::<Result<Vec<_>, _>>()?;
+        let arrived = page.changes.iter().zip(&sealed);
+        let arrived: Vec<_> = arrived.map(|(event, sealed)| Arrived { arrival, event, sealed }).collect();
+        keep_all(&mut tx, &self.sealer, &arrived).await?;
         // Nothing was decoded of these, so the first that is new has the page once more, for whoever looks.
         let mut whole = raw;
         for change in &page.unreadable {
-            if set_aside(&mut tx, &self.sealer, arrival(whole), change).await? == CallbackVerdict::Refused {
+            let verdict = set_aside(&mut tx, &self.sealer, (system, at), whole, change).await?;
+            if verdict == CallbackVerdict::Refused {
                 whole = &[];
             }
         }

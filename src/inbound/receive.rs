@@ -1,32 +1,36 @@
 //! A pushed message: verify, decode, store, answer.
 
-use super::apply::{Arrival, InboundError, keep};
+use super::apply::{Arrival, Arrived, InboundError, Sealed, keep_all};
 use crate::clock::Clock;
 use crate::notify::Bell;
 use crate::partner::{Partner, fresh_nonce};
 use crate::seal::Sealer;
-use crate::store::{Sharing, Store, StoreError, Tx, Work};
+use crate::store::{Gathering, Store, StoreError, Together, Tx};
 use crate::transfer::Cause;
 use jiff::Timestamp;
-use league_contract::{CallContext, Callback, CallbackVerdict, WireRequest, WireResponse};
+use league_contract::{CallContext, Callback, CallbackVerdict, System, WireRequest, WireResponse};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicI64, Ordering};
 
 /// Takes pushed messages.
 pub struct Receiver {
-    /// Where they are kept.
-    pub store: Store,
-    /// What seals them.
-    pub sealer: Arc<Sealer>,
-    /// What time it is.
-    pub clock: Clock,
+    /// Where they wait to be kept: those that come together are kept together.
+    pushes: Gathering<Pushed>,
+    sealer: Arc<Sealer>,
+    clock: Clock,
     /// Rung when one was applied.
-    pub bell: Bell,
+    bell: Bell,
     /// When a refusal was last logged, in milliseconds: at full speed they must cost no disk.
-    pub logged_at: AtomicI64,
+    logged_at: AtomicI64,
 }
 
 impl Receiver {
+    /// Keeps messages in a store, sealed, and rings when one was applied.
+    #[must_use]
+    pub fn new(store: Store, sealer: Arc<Sealer>, clock: Clock, bell: Bell) -> Self {
+        Self { pushes: Gathering::new(store), sealer, clock, bell, logged_at: AtomicI64::new(0) }
+    }
+
     /// Takes one message of a system; the answer is the system's own form, made after the commit.
     pub async fn receive(&self, partner: &Arc<Partner>, request: WireRequest) -> WireResponse {
         let verdict = match partner.adapter.open_callback(&request, self.clock.now()) {
@@ -52,14 +56,16 @@ impl Receiver {
 
     async fn store(&self, partner: &Arc<Partner>, body: &[u8], callback: Callback) -> CallbackVerdict {
         let request_id = callback.event.request_id.clone();
-        let pushed = Pushed {
-            partner: partner.clone(),
-            sealer: self.sealer.clone(),
-            callback,
-            raw: body.to_vec(),
-            at: self.clock.now(),
+        let stored = match Sealed::new(&self.sealer, &callback.event, body) {
+            Ok(sealed) => {
+                let (partner, sealer, at) = (partner.clone(), self.sealer.clone(), self.clock.now());
+                let pushed =
+                    Pushed { partner, sealer, callback: Arc::new(callback), sealed: Arc::new(sealed), at };
+                self.pushes.run(pushed).await.map_err(InboundError::from)
+            }
+            Err(error) => Err(error.into()),
         };
-        match self.store.grouped(pushed).await.map_err(InboundError::from).and_then(|kept| kept) {
+        match stored {
             Ok(true) => {
                 self.bell.ring();
                 CallbackVerdict::Stored
@@ -90,40 +96,46 @@ impl Receiver {
     }
 }
 
-/// A message that is to be kept; many that come together share a commit.
-struct Pushed {
+/// A message that is to be kept.
+#[derive(Clone)]
+pub(crate) struct Pushed {
     partner: Arc<Partner>,
     sealer: Arc<Sealer>,
-    callback: Callback,
-    raw: Vec<u8>,
+    callback: Arc<Callback>,
+    sealed: Arc<Sealed>,
     at: Timestamp,
 }
 
-impl Work for Pushed {
+impl Together for Pushed {
     /// `false` when the nonce was seen before.
-    type Done = Result<bool, InboundError>;
+    type Done = bool;
 
-    fn sharing(&self) -> Sharing {
-        Sharing::Key(self.callback.event.request_id.as_str().to_owned())
-    }
-
-    async fn run(&self, tx: &mut Tx) -> Result<Self::Done, StoreError> {
-        let Self { partner, sealer, callback, raw, at } = self;
-        if !tx.remember_nonce(&partner.system, &callback.replay_key, *at).await? {
-            return Ok(Ok(false));
-        }
-        let arrival = Arrival {
-            system: &partner.system,
-            following: partner.policy.following,
-            cause: Cause::Callback,
-            at: *at,
-            raw,
-        };
-        match keep(tx, sealer, arrival, &callback.event).await {
-            Ok(_) => Ok(Ok(true)),
-            Err(InboundError::Store(error)) => Err(error),
-            // Its nonce stays remembered: a partner signs a repeat anew.
-            Err(error @ InboundError::Seal(_)) => Ok(Err(error)),
-        }
+    async fn run_all(all: &[Self], tx: &mut Tx) -> Result<Vec<bool>, StoreError> {
+        let Some(Self { at, sealer, .. }) = all.first() else { return Ok(Vec::new()) };
+        let nonce = |one: &Self| (one.partner.system.as_str().to_owned(), one.callback.replay_key.clone());
+        let mut nonces: Vec<(&System, &str)> =
+            all.iter().map(|one| (&one.partner.system, one.callback.replay_key.as_str())).collect();
+        nonces.sort_unstable();
+        nonces.dedup();
+        let mut fresh = tx.remember_nonces(&nonces, *at).await?;
+        // Of two with the same nonce the first counts.
+        let fresh: Vec<bool> = all.iter().map(|one| fresh.remove(&nonce(one))).collect();
+        let arrived: Vec<Arrived<'_>> = all
+            .iter()
+            .zip(&fresh)
+            .filter(|(_, fresh)| **fresh)
+            .map(|(one, _)| Arrived {
+                arrival: Arrival {
+                    system: &one.partner.system,
+                    following: one.partner.policy.following,
+                    cause: Cause::Callback,
+                    at: one.at,
+                },
+                event: &one.callback.event,
+                sealed: &one.sealed,
+            })
+            .collect();
+        keep_all(tx, sealer, &arrived).await?;
+        Ok(fresh)
     }
 }

@@ -3,10 +3,11 @@
 use super::Delivery;
 use crate::organization::check::{CheckAnswer, check, suggest};
 use crate::partner::{Exchange, Outcome, Partner, Prepared};
-use crate::store::AttemptResult;
+use crate::store::{AttemptResult, Fence};
 use crate::transfer::Entry;
 use jiff::SignedDuration;
 use league_contract::{Organization, Refusal, Reply, Transfer, WireRequest};
+use std::cmp::Ordering;
 use std::sync::Arc;
 
 /// A daemon that stood still for so long between the commit and the first byte may have been taken for gone, and its
@@ -15,18 +16,23 @@ const LATE: SignedDuration = SignedDuration::from_secs(5);
 
 /// One leased transfer in this daemon's hands.
 pub(super) struct Hand {
-    /// As it was claimed.
+    /// As it is under the lease, while nobody else writes to it.
     pub(super) entry: Entry,
     /// What every write of this work proves.
-    pub(super) token: i64,
+    pub(super) fence: Fence,
     /// The document.
-    pub(super) transfer: Transfer,
+    pub(super) transfer: Arc<Transfer>,
 }
 
 impl Hand {
     /// The transfer's key and the lease's token.
     pub(super) const fn lease(&self) -> (i64, i64) {
-        (self.entry.id, self.token)
+        (self.entry.id, self.fence.token)
+    }
+
+    /// The order in which transfers are locked.
+    pub(super) fn order(&self, other: &Self) -> Ordering {
+        self.entry.request_id.as_str().cmp(other.entry.request_id.as_str())
     }
 }
 

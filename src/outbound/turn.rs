@@ -11,7 +11,7 @@ use crate::inbound::apply::{contradiction, ended_badly};
 use crate::organization::check::Finding;
 use crate::partner::{Exchange, Outcome, Partner, Prepared};
 use crate::store::{
-    Claimant, LeaseChange, Named, NewAttempt, Save, Sharing, StoreError, Stored, SystemRow, Tx, Work,
+    Claimant, Fence, LeaseChange, Named, NewAttempt, Save, Sharing, StoreError, SystemRow, Tx, Work,
 };
 use crate::suspension::{note, note_probe};
 use crate::transfer::{Cause, Entry, Event, Facts, Verdict, advance};
@@ -56,8 +56,6 @@ struct Opening {
     hand: Arc<Hand>,
     prepared: Prepared,
     request_sealed: Vec<u8>,
-    /// The name under which it is submitted, to be fixed with it.
-    named: Option<Named>,
 }
 
 impl Work for Turn {
@@ -83,8 +81,11 @@ impl Work for Turn {
         let counted = openings.len();
         match gate {
             Gate::Open { exchanges } => {
-                self.claim(tx, self.startable(exchanges), &mut turned, &mut openings).await?;
-                turned.look_at = tx.next_due(&self.partner.system).await?;
+                let limit = self.startable(exchanges);
+                self.claim(tx, limit, &mut turned, &mut openings).await?;
+                // Where as much was due as may start, there may be more.
+                let more = limit > 0 && u32::try_from(turned.claimed).is_ok_and(|claimed| claimed >= limit);
+                turned.look_at = if more { Some(now) } else { tx.next_due(&self.partner.system).await? };
             }
             // A daemon that stops asks nothing more.
             Gate::Probe if self.free == 0 => {}
@@ -119,21 +120,42 @@ impl Turn {
         }
         let ends: Vec<_> = self.finished.iter().map(|one| (one.attempt, &one.result)).collect();
         tx.close_attempts(&ends).await?;
-        let current = self.still_ours(tx, self.finished.iter().map(|one| &*one.hand)).await?;
-        let mut saves = Vec::with_capacity(self.finished.len());
-        for finished in &self.finished {
-            if let Some(current) = current.get(&finished.hand.lease()) {
-                saves.push(self.settled(tx, current, finished).await?);
+        // In one order everywhere, so that no two transactions wait for each other.
+        let mut finished: Vec<&Finished> = self.finished.iter().map(|one| &**one).collect();
+        finished.sort_unstable_by(|one, other| one.hand.order(&other.hand));
+        let mut settled = Vec::with_capacity(finished.len());
+        for one in &finished {
+            settled.push((one.hand.fence, self.settled(tx, &one.hand.entry, one).await?));
+        }
+        let written = tx.save_held(&settled).await?;
+        let mut saves = Vec::with_capacity(settled.len());
+        let mut behind = Vec::new();
+        for ((one, (_, save)), written) in finished.into_iter().zip(settled).zip(written) {
+            if written { saves.push(save) } else { behind.push(one) }
+        }
+        let known = saves.len();
+        // Somebody else wrote to these meanwhile: what the outcome means is asked again.
+        let current = self.still_ours(tx, behind.iter().map(|one| &*one.hand)).await?;
+        for one in behind {
+            if let Some((current, _)) = current.get(&one.hand.lease()) {
+                saves.push(self.settled(tx, current, one).await?);
             } else {
                 // A callback was faster, or the lease ran out: the exchange is on record, its outcome is not ours to apply.
-                tracing::info!(request_id = %finished.hand.entry.request_id, "the transfer moved on while we waited for the answer");
+                tracing::info!(request_id = %one.hand.entry.request_id, "the transfer moved on while we waited for the answer");
             }
-            let Exchange { outcome, finished_at, .. } = &finished.exchange;
+        }
+        tx.save_all(&saves[known..]).await?;
+        for save in &saves {
+            self.tell_conflict(tx, save).await?;
+        }
+        for one in &self.finished {
+            let Exchange { outcome, finished_at, .. } = &one.exchange;
             note(tx, &self.partner, row, outcome, *finished_at).await?;
         }
-        tx.save_all(&saves).await
+        Ok(())
     }
 
+    /// What an outcome means for its transfer.
     async fn settled(&self, tx: &mut Tx, current: &Entry, finished: &Finished) -> Result<Save, StoreError> {
         let exchange = &finished.exchange;
         let transfer = &finished.hand.transfer;
@@ -168,19 +190,26 @@ impl Turn {
             // No partner has seen this content yet: the organization is checked again next time.
             step.entry.sent_name = None;
         }
-        if step.verdict == Verdict::Conflict && !step.lines.is_empty() {
-            let (system, request_id) = (self.partner.system.clone(), current.request_id.clone());
-            let operation = exchange.operation;
-            tx.after_commit(move || {
-                metrics::counter!("league_gateway_events_total", "system" => system.to_string(), "verdict" => "conflict")
-                    .increment(1);
-                tracing::error!(%request_id, %system, %operation,
-                    "an answer contradicts the transfer's state: nothing was changed, somebody must look");
-            });
-            let detail = contradiction(&current.request_id);
-            tx.raise_alarm(Some(&self.partner.system), AlarmKind::Conflicts, detail, now).await?;
-        }
         Ok(Save { step, lease: LeaseChange::Release, cause, at: now })
+    }
+
+    /// An answer that contradicts what is known.
+    async fn tell_conflict(&self, tx: &mut Tx, save: &Save) -> Result<(), StoreError> {
+        let Save { step, cause, at, .. } = save;
+        if step.verdict != Verdict::Conflict || step.lines.is_empty() {
+            return Ok(());
+        }
+        let (system, request_id, cause) =
+            (self.partner.system.clone(), step.entry.request_id.clone(), cause.as_str());
+        tx.after_commit(move || {
+            metrics::counter!("league_gateway_events_total", "system" => system.to_string(), "verdict" => "conflict")
+                .increment(1);
+            tracing::error!(%request_id, %system, cause,
+                "an answer contradicts the transfer's state: nothing was changed, somebody must look");
+        });
+        let detail = contradiction(&step.entry.request_id);
+        tx.raise_alarm(Some(&self.partner.system), AlarmKind::Conflicts, detail, *at).await?;
+        Ok(())
     }
 
     /// What was checked: the name is fixed and the submit goes out, or there is no such organization.
@@ -198,12 +227,11 @@ impl Turn {
         self.record_checks(tx).await?;
         let current = self.still_ours(tx, self.checked.iter().map(|one| &*one.hand)).await?;
         // The submit has a whole lease before it, however long the check took.
-        let leases: Vec<_> = self.checked.iter().map(|one| one.hand.lease()).collect();
-        tx.renew(&leases, self.delivery.lease_from(now)).await?;
-        let mut saves = Vec::new();
+        let until = self.delivery.lease_from(now);
+        let (mut saves, mut names) = (Vec::new(), Vec::new());
         for checked in &self.checked {
             let hand = &checked.hand;
-            let Some(current) = current.get(&hand.lease()) else { continue };
+            let Some((current, fence)) = current.get(&hand.lease()) else { continue };
             let answer = &checked.answer;
             let typed = &hand.transfer.destination.full_name;
             let (name, organization_id) = match answer.result {
@@ -225,13 +253,24 @@ impl Turn {
                 saves.push(save);
                 continue;
             }
-            let named = Named { id: hand.entry.id, sent_name: name.clone(), organization_id };
+            let mut hand = Hand {
+                entry: current.clone(),
+                fence: Fence { version: fence.version + 1, ..*fence },
+                transfer: hand.transfer.clone(),
+            };
+            hand.entry.sent_name = Some(name.clone());
+            hand.entry.organization_id.clone_from(&organization_id);
             let call = step::submit(&hand.transfer, Some(name));
-            match self.prepare(hand.clone(), call, Some(named), now) {
-                Ok(opening) => openings.push(opening),
+            let named = Named { id: current.id, sent_name: name.clone(), organization_id, until };
+            match self.prepare(hand, call, now) {
+                Ok(opening) => {
+                    names.push(named);
+                    openings.push(opening);
+                }
                 Err(end) => saves.push(self.end(current, *end, now)),
             }
         }
+        tx.fix_names(&names).await?;
         tx.save_all(&saves).await
     }
 
@@ -267,32 +306,37 @@ impl Turn {
         let until = delivery.lease_from(now);
         let claimant = Claimant { worker: &delivery.worker, now, until };
         let following = self.partner.policy.following;
-        let leases = tx.claim(&self.partner.system, following, limit, claimant).await?;
+        let mut leases = tx.claim(&self.partner.system, following, limit, claimant).await?;
         turned.claimed = leases.len();
-        let mut saves = Vec::new();
-        for lease in leases {
-            let Stored { entry, document_sealed, .. } = lease.stored;
-            let transfer = match delivery.sealer.open_transfer(&entry.request_id, &document_sealed) {
-                Ok(transfer) => transfer,
+        let mut ends = Vec::new();
+        for lease in &mut leases {
+            let entry = &mut lease.save.step.entry;
+            let transfer = match delivery.sealer.open_transfer(&entry.request_id, &lease.document_sealed) {
+                Ok(transfer) => Arc::new(transfer),
                 Err(error) => {
                     tracing::error!(request_id = %entry.request_id, %error, "a document can't be opened: it is tried again later");
-                    let mut end = step::unreadable(&self.partner, &entry, &error, now);
+                    let mut end = step::unreadable(&self.partner, entry, &error, now);
                     end.facts.doubtful = entry.withdrawal.is_some() && tx.may_have_arrived(entry.id).await?;
-                    saves.push(self.end(&entry, end, now));
+                    ends.push(self.end(entry, end, now));
                     continue;
                 }
             };
-            let step = step(&self.partner, &entry, &transfer, now);
-            let hand = Arc::new(Hand { entry, token: lease.token, transfer });
-            let ended = match step {
+            let hand =
+                |entry: &Entry| Hand { entry: entry.clone(), fence: lease.fence, transfer: transfer.clone() };
+            let ended = match step(&self.partner, entry, &transfer, now) {
                 Step::Check => {
-                    turned.to_check.push(hand);
+                    turned.to_check.push(Arc::new(hand(entry)));
                     continue;
                 }
                 Step::Call(call) => {
-                    let named = self.first_name(&hand.entry, &call);
-                    match self.prepare(hand.clone(), call, named, now) {
+                    // A submit fixes the name that is sent.
+                    let mut named = hand(entry);
+                    if let Call::Submit(sent) = &call {
+                        named.entry.sent_name.get_or_insert_with(|| sent.destination.full_name.clone());
+                    }
+                    match self.prepare(named, call, now) {
                         Ok(opening) => {
+                            entry.sent_name.clone_from(&opening.hand.entry.sent_name);
                             openings.push(opening);
                             continue;
                         }
@@ -301,49 +345,26 @@ impl Turn {
                 }
                 Step::End(end) => end,
             };
-            tracing::info!(request_id = %hand.entry.request_id, system = %self.partner.system, event = ?ended.event, "settled without an exchange");
-            saves.push(self.end(&hand.entry, *ended, now));
+            tracing::info!(request_id = %entry.request_id, system = %self.partner.system, event = ?ended.event, "settled without an exchange");
+            ends.push(self.end(entry, *ended, now));
         }
-        tx.save_all(&saves).await
+        let claims: Vec<&Save> = leases.iter().map(|lease| &lease.save).collect();
+        tx.save_all(&claims).await?;
+        tx.save_all(&ends).await
     }
 
-    /// A submit fixes the name that is sent.
-    fn first_name(&self, entry: &Entry, call: &Call) -> Option<Named> {
-        match call {
-            Call::Submit(sent) if entry.sent_name.is_none() => Some(Named {
-                id: entry.id,
-                sent_name: sent.destination.full_name.clone(),
-                organization_id: entry.organization_id.clone(),
-            }),
-            Call::Submit(_)
-            | Call::Query { .. }
-            | Call::Withdraw { .. }
-            | Call::CheckOrganization { .. }
-            | Call::SearchOrganizations { .. }
-            | Call::ListChanges { .. } => None,
-        }
-    }
-
-    fn prepare(
-        &self,
-        hand: Arc<Hand>,
-        call: Call,
-        named: Option<Named>,
-        now: Timestamp,
-    ) -> Result<Opening, Box<End>> {
+    fn prepare(&self, hand: Hand, call: Call, now: Timestamp) -> Result<Opening, Box<End>> {
         match self.partner.prepare(call, &self.delivery.clock) {
             Ok(prepared) => {
                 let request_sealed = self.delivery.seal_request(&hand.transfer, &prepared.request);
-                Ok(Opening { hand, prepared, request_sealed, named })
+                Ok(Opening { hand: Arc::new(hand), prepared, request_sealed })
             }
             Err(error) => Err(Box::new(step::inexpressible(hand.entry.state, &hand.transfer, &error, now))),
         }
     }
 
-    /// From the commit on, the bytes of these may have gone out. The names that are sent are fixed with it.
+    /// From the commit on, the bytes of these may have gone out.
     async fn open(&self, tx: &mut Tx, openings: Vec<Opening>, turned: &mut Turned) -> Result<(), StoreError> {
-        let names: Vec<&Named> = openings.iter().filter_map(|one| one.named.as_ref()).collect();
-        tx.fix_names(&names).await?;
         let attempts: Vec<NewAttempt<'_>> = openings
             .iter()
             .map(|one| {
@@ -388,14 +409,13 @@ impl Turn {
         &self,
         tx: &mut Tx,
         hands: impl Iterator<Item = &'a Hand>,
-    ) -> Result<HashMap<(i64, i64), Entry>, StoreError> {
+    ) -> Result<HashMap<(i64, i64), (Entry, Fence)>, StoreError> {
         // In one order everywhere, so that no two transactions wait for each other.
         let mut hands: Vec<&Hand> = hands.collect();
-        hands.sort_unstable_by(|one, other| {
-            one.entry.request_id.as_str().cmp(other.entry.request_id.as_str())
-        });
+        hands.sort_unstable_by(|one, other| one.order(other));
         let leases: Vec<(i64, i64)> = hands.into_iter().map(Hand::lease).collect();
-        Ok(tx.leased_all(&leases, self.delivery.clock.now()).await?.into_iter().collect())
+        let held = tx.leased_all(&leases, self.delivery.clock.now()).await?;
+        Ok(held.into_iter().map(|(fence, entry)| ((entry.id, fence.token), (entry, fence))).collect())
     }
 }
 

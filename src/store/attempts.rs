@@ -1,7 +1,7 @@
 //! Exchanges with systems, kept for good.
 
 use super::StoreError;
-use super::batch::Batch;
+use super::batch::{Batch, Value};
 use super::row::{Cell, storable};
 use super::tx::{Tx, execute, on};
 use jiff::Timestamp;
@@ -84,51 +84,65 @@ struct AttemptRow {
     response_sealed: Option<Vec<u8>>,
 }
 
-static OPEN: Batch = Batch::new(
-    "INSERT INTO attempts (transfer_id, system, operation, worker, started_at, request_sealed) VALUES ",
-    6,
-    " RETURNING transfer_id, id",
+static OPEN: Batch<6> = Batch::new(
+    ["transfer_id", "system", "operation", "worker", "started_at", "request_sealed"],
+    "INSERT INTO attempts (transfer_id, system, operation, worker, started_at, request_sealed) \
+     SELECT transfer_id, system, operation, worker, started_at, request_sealed FROM v RETURNING transfer_id, id",
 );
 
-static CLOSE: Batch = Batch::new(
-    "WITH v (id, finished_at, outcome, code, http_status, error, response_sealed) AS (VALUES ",
-    7,
-    ") UPDATE attempts SET finished_at = v.finished_at, outcome = v.outcome, code = v.code, \
+static CLOSE: Batch<7> = Batch::new(
+    ["id", "finished_at", "outcome", "code", "http_status", "error", "response_sealed"],
+    "UPDATE attempts SET finished_at = v.finished_at, outcome = v.outcome, code = v.code, \
      http_status = v.http_status, error = v.error, response_sealed = v.response_sealed \
      FROM v WHERE attempts.id = v.id AND attempts.finished_at IS NULL",
 );
 
-static RECORD: Batch = Batch::new(
+static RECORD: Batch<12> = Batch::new(
+    [
+        "transfer_id",
+        "system",
+        "operation",
+        "worker",
+        "started_at",
+        "request_sealed",
+        "finished_at",
+        "outcome",
+        "code",
+        "http_status",
+        "error",
+        "response_sealed",
+    ],
     "INSERT INTO attempts (transfer_id, system, operation, worker, started_at, request_sealed, finished_at, outcome, \
-     code, http_status, error, response_sealed) VALUES ",
-    12,
-    "",
+     code, http_status, error, response_sealed) SELECT transfer_id, system, operation, worker, started_at, request_sealed, \
+     finished_at, outcome, code, http_status, error, response_sealed FROM v",
 );
 
-/// Binds the six columns with which an exchange begins.
-macro_rules! begins {
-    ($query:expr, $one:expr) => {
-        $query
-            .bind($one.transfer_id)
-            .bind($one.system.as_str())
-            .bind($one.operation.as_str())
-            .bind($one.worker)
-            .bind($one.started_at.as_millisecond())
-            .bind($one.request_sealed)
-    };
+impl NewAttempt<'_> {
+    /// The columns with which it begins.
+    fn begins(&self) -> [Value<'_>; 6] {
+        [
+            self.transfer_id.into(),
+            self.system.as_str().into(),
+            self.operation.as_str().into(),
+            self.worker.into(),
+            self.started_at.as_millisecond().into(),
+            self.request_sealed.into(),
+        ]
+    }
 }
 
-/// Binds the six columns with which it ends.
-macro_rules! ends {
-    ($query:expr, $result:expr) => {
-        $query
-            .bind($result.finished_at.as_millisecond())
-            .bind($result.outcome)
-            .bind(storable($result.code.as_deref()))
-            .bind($result.http_status.map(i64::from))
-            .bind(storable($result.error.as_deref()))
-            .bind($result.response_sealed.as_deref())
-    };
+impl AttemptResult {
+    /// The columns with which it ends.
+    fn ends(&self) -> [Value<'_>; 6] {
+        [
+            self.finished_at.as_millisecond().into(),
+            self.outcome.into(),
+            storable(self.code.as_deref()).into(),
+            self.http_status.map(i64::from).into(),
+            storable(self.error.as_deref()).into(),
+            self.response_sealed.as_deref().into(),
+        ]
+    }
 }
 
 impl Tx {
@@ -138,16 +152,8 @@ impl Tx {
     /// # Errors
     /// [`StoreError`].
     pub async fn open_attempts(&mut self, new: &[NewAttempt<'_>]) -> Result<Vec<i64>, StoreError> {
-        let mut keys = HashMap::with_capacity(new.len());
-        for (text, piece) in OPEN.pieces(self.places(), new) {
-            let rows: Vec<(i64, i64)> = on!(self, "noting exchanges", db => piece
-                .iter()
-                .fold(sqlx::query_as(text), |query, one| {
-                    begins!(query, one)
-                })
-                .fetch_all(db))?;
-            keys.extend(rows);
-        }
+        let rows: Vec<(i64, i64)> = self.of_all("noting exchanges", &OPEN, new, NewAttempt::begins).await?;
+        let keys: HashMap<i64, i64> = rows.into_iter().collect();
         // A database may return rows in any order.
         new.iter()
             .map(|one| keys.get(&one.transfer_id).copied().ok_or(StoreError::LeaseLost(one.transfer_id)))
@@ -159,16 +165,11 @@ impl Tx {
     /// # Errors
     /// [`StoreError`].
     pub async fn close_attempts(&mut self, ends: &[(i64, &AttemptResult)]) -> Result<(), StoreError> {
-        for (text, piece) in CLOSE.pieces(self.places(), ends) {
-            execute!(
-                self,
-                "noting the end of exchanges",
-                piece
-                    .iter()
-                    .fold(sqlx::query(text), |query, (id, result)| { ends!(query.bind(*id), result) })
-            )?;
-        }
-        Ok(())
+        self.for_all("noting the end of exchanges", &CLOSE, ends, |(id, result)| {
+            let [finished_at, outcome, code, http_status, error, response] = result.ends();
+            [(*id).into(), finished_at, outcome, code, http_status, error, response]
+        })
+        .await
     }
 
     /// Keeps exchanges that only asked something and are over.
@@ -179,16 +180,25 @@ impl Tx {
         &mut self,
         over: &[(NewAttempt<'_>, &AttemptResult)],
     ) -> Result<(), StoreError> {
-        for (text, piece) in RECORD.pieces(self.places(), over) {
-            execute!(
-                self,
-                "noting exchanges",
-                piece
-                    .iter()
-                    .fold(sqlx::query(text), |query, (one, result)| { ends!(begins!(query, one), result) })
-            )?;
-        }
-        Ok(())
+        self.for_all("noting exchanges", &RECORD, over, |(one, result)| {
+            let [transfer, system, operation, worker, started_at, request] = one.begins();
+            let [finished_at, outcome, code, http_status, error, response] = result.ends();
+            [
+                transfer,
+                system,
+                operation,
+                worker,
+                started_at,
+                request,
+                finished_at,
+                outcome,
+                code,
+                http_status,
+                error,
+                response,
+            ]
+        })
+        .await
     }
 
     /// Whether a changing exchange of this transfer may have gone out without its end being known.

@@ -1,72 +1,257 @@
 //! One statement for many rows.
 //!
-//! A statement costs a round trip and a plan, whatever it carries. The texts are made for a few sizes only, so that
-//! each is prepared once and stays prepared.
+//! A statement costs a round trip and a plan, whatever it carries. The rows are a list `v` with named columns, which the
+//! statement reads like a table.
 
+use super::StoreError;
+use super::tx::{Tx, TxInner, in_time};
+use sqlx::postgres::{PgArguments, PgRow};
+use sqlx::sqlite::{SqliteArguments, SqliteRow};
+use sqlx::{Arguments as _, FromRow};
+use std::borrow::Cow;
 use std::sync::OnceLock;
 
-/// The sizes, largest first; any number of rows is a sum of them.
+/// How many rows a statement of SQLite's holds, largest first; any number of rows is a sum of them. The texts are few, so that
+/// each is prepared once and stays prepared.
 const SIZES: [usize; 5] = [128, 32, 8, 2, 1];
 
-/// How a database names the places of a statement's values.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Places {
-    /// `?`: SQLite looks through all names for each one it binds, so a thousand names cost a million steps.
-    Unnamed,
-    /// `$1`, `$2`, …
-    Numbered,
+/// A value of one column, as both databases store it.
+#[derive(Debug)]
+pub(super) enum Value<'a> {
+    Int(Option<i64>),
+    Text(Option<Cow<'a, str>>),
+    Bytes(Option<&'a [u8]>),
 }
 
-/// A statement with a list of rows in it: `head (…), (…) tail`. Head and tail have no places.
-pub(super) struct Batch {
-    head: &'static str,
-    columns: usize,
-    tail: &'static str,
-    unnamed: [OnceLock<String>; SIZES.len()],
-    numbered: [OnceLock<String>; SIZES.len()],
+impl From<i64> for Value<'_> {
+    fn from(value: i64) -> Self {
+        Self::Int(Some(value))
+    }
 }
 
-impl Batch {
-    /// `columns` is how many places a row has.
-    pub(super) const fn new(head: &'static str, columns: usize, tail: &'static str) -> Self {
-        let texts = [const { OnceLock::new() }; SIZES.len()];
-        let more = [const { OnceLock::new() }; SIZES.len()];
-        Self { head, columns, tail, unnamed: texts, numbered: more }
+impl From<Option<i64>> for Value<'_> {
+    fn from(value: Option<i64>) -> Self {
+        Self::Int(value)
+    }
+}
+
+impl<'a> From<&'a str> for Value<'a> {
+    fn from(value: &'a str) -> Self {
+        Self::Text(Some(value.into()))
+    }
+}
+
+impl From<String> for Value<'_> {
+    fn from(value: String) -> Self {
+        Self::Text(Some(value.into()))
+    }
+}
+
+impl From<Option<String>> for Value<'_> {
+    fn from(value: Option<String>) -> Self {
+        Self::Text(value.map(Cow::Owned))
+    }
+}
+
+impl<'a> From<Option<&'a str>> for Value<'a> {
+    fn from(value: Option<&'a str>) -> Self {
+        Self::Text(value.map(Cow::Borrowed))
+    }
+}
+
+impl<'a> From<Option<Cow<'a, str>>> for Value<'a> {
+    fn from(value: Option<Cow<'a, str>>) -> Self {
+        Self::Text(value)
+    }
+}
+
+impl<'a> From<&'a [u8]> for Value<'a> {
+    fn from(value: &'a [u8]) -> Self {
+        Self::Bytes(Some(value))
+    }
+}
+
+impl<'a> From<Option<&'a [u8]>> for Value<'a> {
+    fn from(value: Option<&'a [u8]>) -> Self {
+        Self::Bytes(value)
+    }
+}
+
+/// A statement that reads a list of rows: `WITH v (columns) AS (…) tail`.
+///
+/// On PostgreSQL the list is one array a column, and the text the same for any number of rows. SQLite has no arrays: there
+/// it is a list of places, and each number of rows a text of its own.
+pub(super) struct Batch<const N: usize> {
+    columns: [&'static str; N],
+    sqlite: &'static str,
+    postgres: &'static str,
+    lists: [OnceLock<String>; SIZES.len()],
+    arrays: OnceLock<String>,
+}
+
+impl<const N: usize> Batch<N> {
+    pub(super) const fn new(columns: [&'static str; N], tail: &'static str) -> Self {
+        Self::of(columns, tail, tail)
+    }
+
+    /// With another tail for each database.
+    pub(super) const fn of(columns: [&'static str; N], sqlite: &'static str, postgres: &'static str) -> Self {
+        let lists = [const { OnceLock::new() }; SIZES.len()];
+        Self { columns, sqlite, postgres, lists, arrays: OnceLock::new() }
+    }
+
+    fn arrays(&'static self) -> &'static str {
+        self.arrays.get_or_init(|| {
+            let places: Vec<String> = (1..=N).map(|place| format!("${place}")).collect();
+            let (columns, places) = (self.columns.join(", "), places.join(", "));
+            format!("WITH v ({columns}) AS (SELECT * FROM UNNEST({places})) {}", self.postgres)
+        })
+    }
+
+    /// Without names: SQLite looks through all names for each place that it binds, so a thousand cost a million steps.
+    fn list(&self, rows: usize) -> String {
+        let columns = self.columns.join(", ");
+        let row = format!("({})", ["?"; N].join(", "));
+        let rows = vec![row; rows].join(", ");
+        format!("WITH v ({columns}) AS (VALUES {rows}) {}", self.sqlite)
     }
 
     /// Cuts rows into pieces of the sizes, each with its text.
-    pub(super) fn pieces<'a, T>(
-        &'static self,
-        places: Places,
-        rows: &'a [T],
-    ) -> Vec<(&'static str, &'a [T])> {
-        let texts = match places {
-            Places::Unnamed => &self.unnamed,
-            Places::Numbered => &self.numbered,
-        };
+    fn pieces<'a, T>(&'static self, rows: &'a [T]) -> Vec<(&'static str, &'a [T])> {
         let mut rest = rows;
         let mut pieces = Vec::new();
-        for (size, text) in SIZES.iter().zip(texts) {
+        for (size, text) in SIZES.iter().zip(&self.lists) {
             while let Some((piece, others)) = rest.split_at_checked(*size) {
-                pieces.push((text.get_or_init(|| self.text(places, *size)).as_str(), piece));
+                pieces.push((text.get_or_init(|| self.list(*size)).as_str(), piece));
                 rest = others;
             }
         }
         pieces
     }
+}
 
-    fn text(&self, places: Places, rows: usize) -> String {
-        let name = |place: usize| match places {
-            Places::Unnamed => "?".to_owned(),
-            Places::Numbered => format!("${place}"),
+/// The values of a list's rows, one after the other.
+fn places<'a, T, const N: usize>(
+    rows: &'a [T],
+    values: impl Fn(&'a T) -> [Value<'a>; N],
+) -> Result<SqliteArguments, sqlx::Error> {
+    let mut places = SqliteArguments::default();
+    places.reserve(rows.len() * N, 0);
+    for value in rows.iter().flat_map(values) {
+        let added = match value {
+            Value::Int(value) => places.add(value),
+            Value::Text(Some(Cow::Owned(text))) => places.add(text),
+            Value::Text(text) => places.add(text.as_deref()),
+            Value::Bytes(bytes) => places.add(bytes),
         };
-        let row = |at: usize| {
-            let names: Vec<String> =
-                (1..=self.columns).map(|place| name(at * self.columns + place)).collect();
-            format!("({})", names.join(", "))
+        added.map_err(sqlx::Error::Encode)?;
+    }
+    Ok(places)
+}
+
+/// The columns of all rows, an array each.
+fn arrays<'a, T, const N: usize>(
+    rows: &'a [T],
+    values: impl Fn(&'a T) -> [Value<'a>; N],
+) -> Result<PgArguments, sqlx::Error> {
+    let rows: Vec<[Value<'a>; N]> = rows.iter().map(values).collect();
+    let mut arrays = PgArguments::default();
+    arrays.reserve(N, 0);
+    for column in 0..N {
+        let cells = rows.iter().map(|row| &row[column]);
+        let added = match rows.first().map(|row| &row[column]) {
+            None => Ok(()),
+            Some(Value::Int(_)) => arrays.add(cells.map(int).collect::<Vec<_>>()),
+            Some(Value::Text(_)) => arrays.add(cells.map(text).collect::<Vec<_>>()),
+            Some(Value::Bytes(_)) => arrays.add(cells.map(bytes).collect::<Vec<_>>()),
         };
-        let rows: Vec<String> = (0..rows).map(row).collect();
-        format!("{}{}{}", self.head, rows.join(", "), self.tail)
+        added.map_err(sqlx::Error::Encode)?;
+    }
+    Ok(arrays)
+}
+
+const fn int(value: &Value<'_>) -> Option<i64> {
+    match value {
+        Value::Int(value) => *value,
+        Value::Text(_) | Value::Bytes(_) => None,
+    }
+}
+
+fn text<'a>(value: &'a Value<'_>) -> Option<&'a str> {
+    match value {
+        Value::Text(value) => value.as_deref(),
+        Value::Int(_) | Value::Bytes(_) => None,
+    }
+}
+
+const fn bytes<'a>(value: &Value<'a>) -> Option<&'a [u8]> {
+    match value {
+        Value::Bytes(value) => *value,
+        Value::Int(_) | Value::Text(_) => None,
+    }
+}
+
+impl Tx {
+    /// Runs a statement for many rows; nothing where there are none.
+    pub(super) async fn for_all<'a, T, const N: usize>(
+        &mut self,
+        action: &'static str,
+        batch: &'static Batch<N>,
+        rows: &'a [T],
+        values: impl Fn(&'a T) -> [Value<'a>; N],
+    ) -> Result<(), StoreError> {
+        let failed = |source| StoreError::Database { action, source };
+        if rows.is_empty() {
+            return Ok(());
+        }
+        match &mut self.inner {
+            TxInner::Sqlite(transaction) => {
+                for (text, piece) in batch.pieces(rows) {
+                    let values = places(piece, &values).map_err(failed)?;
+                    sqlx::query_with(text, values).execute(&mut **transaction).await.map_err(failed)?;
+                }
+            }
+            TxInner::Postgres(transaction) => {
+                let values = arrays(rows, values).map_err(failed)?;
+                in_time(sqlx::query_with(batch.arrays(), values).execute(&mut **transaction))
+                    .await
+                    .map_err(failed)?;
+            }
+        }
+        Ok(())
+    }
+
+    /// Runs a statement for many rows and reads what it returns, in any order.
+    pub(super) async fn of_all<'a, T, Found, const N: usize>(
+        &mut self,
+        action: &'static str,
+        batch: &'static Batch<N>,
+        rows: &'a [T],
+        values: impl Fn(&'a T) -> [Value<'a>; N],
+    ) -> Result<Vec<Found>, StoreError>
+    where
+        Found: for<'r> FromRow<'r, SqliteRow> + for<'r> FromRow<'r, PgRow> + Send + Unpin,
+    {
+        let failed = |source| StoreError::Database { action, source };
+        let mut found = Vec::new();
+        if rows.is_empty() {
+            return Ok(found);
+        }
+        match &mut self.inner {
+            TxInner::Sqlite(transaction) => {
+                for (text, piece) in batch.pieces(rows) {
+                    let values = places(piece, &values).map_err(failed)?;
+                    let asked = sqlx::query_as_with(text, values).fetch_all(&mut **transaction);
+                    found.extend(asked.await.map_err(failed)?);
+                }
+            }
+            TxInner::Postgres(transaction) => {
+                let values = arrays(rows, values).map_err(failed)?;
+                let asked = sqlx::query_as_with(batch.arrays(), values).fetch_all(&mut **transaction);
+                found = in_time(asked).await.map_err(failed)?;
+            }
+        }
+        Ok(found)
     }
 }
 
@@ -74,16 +259,21 @@ impl Batch {
 mod tests {
     use super::*;
 
+    static INSERT: Batch<2> = Batch::of(["a", "b"], "INSERT INTO t SELECT * FROM v", "SELECT a FROM v");
+
     #[test]
     fn rows_are_cut_into_prepared_sizes() {
-        static INSERT: Batch = Batch::new("INSERT INTO t (a, b) VALUES ", 2, "");
         let rows: Vec<usize> = (0..171).collect();
-        let pieces = INSERT.pieces(Places::Numbered, &rows);
+        let pieces = INSERT.pieces(&rows);
         let sizes: Vec<usize> = pieces.iter().map(|(_, piece)| piece.len()).collect();
         assert_eq!(sizes, [128, 32, 8, 2, 1]);
         assert_eq!(pieces.iter().flat_map(|(_, piece)| *piece).copied().collect::<Vec<_>>(), rows);
-        assert_eq!(pieces[3].0, "INSERT INTO t (a, b) VALUES ($1, $2), ($3, $4)");
-        assert_eq!(INSERT.pieces(Places::Unnamed, &rows)[3].0, "INSERT INTO t (a, b) VALUES (?, ?), (?, ?)");
-        assert!(INSERT.pieces::<usize>(Places::Numbered, &[]).is_empty());
+        assert_eq!(pieces[3].0, "WITH v (a, b) AS (VALUES (?, ?), (?, ?)) INSERT INTO t SELECT * FROM v");
+        assert!(INSERT.pieces::<usize>(&[]).is_empty());
+    }
+
+    #[test]
+    fn arrays_have_one_text() {
+        assert_eq!(INSERT.arrays(), "WITH v (a, b) AS (SELECT * FROM UNNEST($1, $2)) SELECT a FROM v");
     }
 }

@@ -1,10 +1,12 @@
 //! Status events as partners reported them, and the nonces that were seen.
 
 use super::StoreError;
+use super::batch::Batch;
 use super::row::Cell;
 use super::tx::{Tx, execute, on};
 use jiff::Timestamp;
 use league_contract::System;
+use std::collections::HashSet;
 
 /// What became of a status event.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -86,66 +88,76 @@ struct Row {
     event_sealed: Vec<u8>,
 }
 
+static NONCES: Batch<3> = Batch::new(
+    ["system", "nonce", "seen_at"],
+    // One that is due to be forgotten may be there still: ten minutes, as the profiles say.
+    "INSERT INTO nonces (system, nonce, seen_at) SELECT system, nonce, seen_at FROM v WHERE true \
+     ON CONFLICT (system, nonce) DO UPDATE SET seen_at = excluded.seen_at WHERE nonces.seen_at < excluded.seen_at - 600000 \
+     RETURNING system, nonce",
+);
+
+static REPEATS: Batch<2> = Batch::new(
+    ["system", "event_id"],
+    "UPDATE callbacks SET repeats = repeats + 1 FROM v WHERE callbacks.system = v.system AND callbacks.event_id = v.event_id \
+     RETURNING callbacks.system, callbacks.event_id",
+);
+
+static KEEP: Batch<8> = Batch::new(
+    ["system", "event_id", "request_id", "event", "verdict", "received_at", "event_sealed", "raw_sealed"],
+    "INSERT INTO callbacks (system, event_id, request_id, event, verdict, received_at, repeats, event_sealed, raw_sealed) \
+     SELECT system, event_id, request_id, event, verdict, received_at, 0, event_sealed, raw_sealed FROM v",
+);
+
 impl Tx {
-    /// Remembers a nonce; `false` when it was seen within the memory that the profiles ask for.
+    /// Remembers nonces of systems, each different from the others. Returns those that were not seen within the memory that
+    /// the profiles ask for.
     ///
     /// # Errors
     /// [`StoreError`].
-    pub async fn remember_nonce(
+    pub async fn remember_nonces(
         &mut self,
-        system: &System,
-        nonce: &str,
+        nonces: &[(&System, &str)],
         at: Timestamp,
-    ) -> Result<bool, StoreError> {
-        // One that is due to be forgotten may be there still.
-        let forgotten = at.as_millisecond() - league_contract::NONCE_MEMORY_SECONDS * 1000;
-        let rows = execute!(
-            self,
-            "remembering a nonce",
-            sqlx::query(
-                "INSERT INTO nonces (system, nonce, seen_at) VALUES ($1, $2, $3) \
-                 ON CONFLICT (system, nonce) DO UPDATE SET seen_at = excluded.seen_at WHERE nonces.seen_at < $4"
-            )
-            .bind(system.as_str())
-            .bind(nonce)
-            .bind(at.as_millisecond())
-            .bind(forgotten)
-        )?;
-        Ok(rows == 1)
+    ) -> Result<HashSet<(String, String)>, StoreError> {
+        let seen_at = at.as_millisecond();
+        let fresh = self.of_all("remembering nonces", &NONCES, nonces, |(system, nonce)| {
+            [system.as_str().into(), (*nonce).into(), seen_at.into()]
+        });
+        Ok(fresh.await?.into_iter().collect())
     }
 
-    /// Counts a repeat of an event; `false` when it is new.
+    /// Counts repeats of events of systems, each different from the others. Returns those that came before.
     ///
     /// # Errors
     /// [`StoreError`].
-    pub async fn repeat_callback(&mut self, system: &System, event_id: &str) -> Result<bool, StoreError> {
-        let rows = execute!(
-            self,
-            "counting a repeated event",
-            sqlx::query("UPDATE callbacks SET repeats = repeats + 1 WHERE system = $1 AND event_id = $2")
-                .bind(system.as_str())
-                .bind(event_id)
-        )?;
-        Ok(rows > 0)
+    pub async fn repeat_callbacks(
+        &mut self,
+        events: &[(&System, &str)],
+    ) -> Result<HashSet<(String, String)>, StoreError> {
+        let repeated = self.of_all("counting repeated events", &REPEATS, events, |(system, event_id)| {
+            [system.as_str().into(), (*event_id).into()]
+        });
+        Ok(repeated.await?.into_iter().collect())
     }
 
-    /// Keeps an event.
+    /// Keeps events.
     ///
     /// # Errors
     /// [`StoreError`].
-    pub async fn insert_callback(&mut self, new: &NewCallback<'_>) -> Result<(), StoreError> {
-        execute!(self, "keeping an event", sqlx::query(
-            "INSERT INTO callbacks (system, event_id, request_id, event, verdict, received_at, repeats, event_sealed, raw_sealed) \
-             VALUES ($1, $2, $3, $4, $5, $6, 0, $7, $8)")
-            .bind(new.system.as_str())
-            .bind(new.event_id)
-            .bind(new.request_id)
-            .bind(new.event)
-            .bind(new.verdict.as_str())
-            .bind(new.received_at.as_millisecond())
-            .bind(new.event_sealed)
-            .bind(new.raw_sealed))?;
-        Ok(())
+    pub async fn insert_callbacks(&mut self, new: &[NewCallback<'_>]) -> Result<(), StoreError> {
+        self.for_all("keeping events", &KEEP, new, |new| {
+            [
+                new.system.as_str().into(),
+                new.event_id.into(),
+                new.request_id.into(),
+                new.event.into(),
+                new.verdict.as_str().into(),
+                new.received_at.as_millisecond().into(),
+                new.event_sealed.into(),
+                new.raw_sealed.into(),
+            ]
+        })
+        .await
     }
 
     /// Notes what became of an event after all.

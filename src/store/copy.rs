@@ -35,8 +35,6 @@ struct Column {
     key_place: i64,
     /// 1 where the database gives out the numbers.
     counted: i64,
-    /// 1 where its table refers to others, which must be there before.
-    refers: i64,
 }
 
 struct Table {
@@ -245,12 +243,12 @@ where
 }
 
 impl Tx {
-    /// All columns, table by table; tables that refer to others come last.
+    /// All columns, table by table. No table refers to another.
     async fn catalog(&mut self) -> Result<Vec<Column>, StoreError> {
         let sql = self.look(CATALOG);
         let mut columns: Vec<Column> =
             on!(self, "reading its catalog", db => sqlx::query_as(sql).fetch_all(db))?;
-        columns.sort_by(|a, b| (a.refers, &a.table_name).cmp(&(b.refers, &b.table_name)));
+        columns.sort_by(|a, b| a.table_name.cmp(&b.table_name));
         Ok(columns)
     }
 

@@ -110,21 +110,17 @@ pub(super) const SESSION_POSTGRES: [(&str, &str); 5] = [
 /// PostgreSQL: this transaction may stand still.
 pub(super) const WAIT_IN_TRANSACTION_POSTGRES: &str = "SET LOCAL idle_in_transaction_session_timeout = 0";
 
-/// All columns of all tables: SQLite's kinds, the place in the primary key, whether the database gives out the numbers,
-/// whether the table refers to others.
+/// All columns of all tables: SQLite's kinds, the place in the primary key, whether the database gives out the numbers.
 pub(super) const CATALOG: Text = text!(
     sqlite: "SELECT t.name AS table_name, c.name AS column_name, c.type AS kind, c.pk AS key_place, \
-             (c.pk = 1 AND t.sql LIKE '%AUTOINCREMENT%') AS counted, \
-             EXISTS (SELECT 1 FROM pragma_foreign_key_list(t.name)) AS refers \
+             (c.pk = 1 AND t.sql LIKE '%AUTOINCREMENT%') AS counted \
              FROM sqlite_schema t, pragma_table_info(t.name) c \
              WHERE t.type = 'table' AND t.name NOT LIKE 'sqlite_%' AND t.name <> '_sqlx_migrations' \
              ORDER BY t.name, c.cid",
     postgres: "SELECT t.relname::text AS table_name, c.attname::text AS column_name, \
                CASE c.atttypid WHEN 'bigint'::regtype THEN 'INTEGER' WHEN 'bytea'::regtype THEN 'BLOB' ELSE 'TEXT' END \
                AS kind, COALESCE(array_position(k.conkey, c.attnum), 0)::bigint AS key_place, \
-               (c.attidentity <> '')::int::bigint AS counted, \
-               EXISTS (SELECT 1 FROM pg_constraint f WHERE f.conrelid = t.oid AND f.contype = 'f')::int::bigint \
-               AS refers \
+               (c.attidentity <> '')::int::bigint AS counted \
                FROM pg_class t JOIN pg_attribute c ON c.attrelid = t.oid AND c.attnum > 0 AND NOT c.attisdropped \
                LEFT JOIN pg_constraint k ON k.conrelid = t.oid AND k.contype = 'p' \
                WHERE t.relnamespace = current_schema()::regnamespace AND t.relkind = 'r' \

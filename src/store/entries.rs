@@ -1,6 +1,6 @@
 //! Transfers: take in, look up, list, and the one function that writes what an occurrence changed.
 
-use super::batch::Batch;
+use super::batch::{Batch, Value};
 use super::dialect::text;
 use super::row::{TransferRow, json, storable, transfer_columns};
 use super::tx::{Tx, execute, on};
@@ -9,7 +9,8 @@ use crate::seal::SealedTransfer;
 use crate::transfer::{Advance, Cause, Entry, Line};
 use jiff::Timestamp;
 use league_contract::RequestId;
-use std::borrow::Cow;
+use std::borrow::Borrow;
+use std::collections::HashSet;
 use std::sync::Arc;
 
 /// A transfer to take in.
@@ -63,7 +64,7 @@ pub struct Stat {
 }
 
 /// What an occurrence changed in one transfer.
-#[derive(Debug)]
+#[derive(Debug, Clone)]
 pub struct Save {
     /// The entry after it, and the lines of its timeline.
     pub step: Advance,
@@ -73,6 +74,15 @@ pub struct Save {
     pub cause: Cause,
     /// When.
     pub at: Timestamp,
+}
+
+/// As whoever has the lease on a transfer knows it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Fence {
+    /// The lease's token.
+    pub token: i64,
+    /// How often the transfer had been written when they saw it last.
+    pub version: i64,
 }
 
 /// What becomes of a transfer's lease.
@@ -93,7 +103,7 @@ pub enum LeaseChange {
     },
 }
 
-/// The name under which a transfer is sent.
+/// The name under which a transfer that was checked is sent, and the lease on it, which lasts anew.
 #[derive(Debug)]
 pub struct Named {
     /// The store's key.
@@ -102,25 +112,65 @@ pub struct Named {
     pub sent_name: String,
     /// The receiving organization's id at the partner, if it told.
     pub organization_id: Option<String>,
+    /// The lease's new end.
+    pub until: Timestamp,
 }
 
-static SAVE: Batch = Batch::new(
-    "WITH v (id, state, sent_name, organization_id, receipt_no, attempts, tries, due_at, held, withdrawal, last_error, \
-     milestones, updated_at, deadline_at, keep_lease, lease_token, lease_until, leased_by) AS (VALUES ",
-    18,
-    ") UPDATE transfers SET state = v.state, sent_name = v.sent_name, organization_id = v.organization_id, \
-     receipt_no = v.receipt_no, attempts = v.attempts, tries = v.tries, due_at = v.due_at, held = v.held, \
-     withdrawal = v.withdrawal, last_error = v.last_error, milestones = v.milestones, updated_at = v.updated_at, deadline_at = v.deadline_at, \
-     lease_token = CASE WHEN v.keep_lease THEN transfers.lease_token ELSE v.lease_token END, \
-     lease_until = CASE WHEN v.keep_lease THEN transfers.lease_until ELSE v.lease_until END, \
-     leased_by = CASE WHEN v.keep_lease THEN transfers.leased_by ELSE v.leased_by END \
-     FROM v WHERE transfers.id = v.id",
+/// The columns of a [`Save`], and more behind them.
+macro_rules! save_columns {
+    ($($more:literal),*) => {
+        [
+            "id", "state", "sent_name", "organization_id", "receipt_no", "attempts", "tries", "due_at", "held", "withdrawal",
+            "last_error", "milestones", "updated_at", "deadline_at", "keep_lease", "lease_token", "lease_until", "leased_by",
+            $($more),*
+        ]
+    };
+}
+
+/// What follows `UPDATE`, or SQLite's own words for it, in the writing of a [`Save`].
+macro_rules! save_tail {
+    ($($update:literal),*) => {
+        concat!(
+            $($update,)* " transfers SET state = v.state, sent_name = v.sent_name, organization_id = v.organization_id, \
+             receipt_no = v.receipt_no, attempts = v.attempts, tries = v.tries, due_at = v.due_at, held = v.held, \
+             withdrawal = v.withdrawal, last_error = v.last_error, milestones = v.milestones, updated_at = v.updated_at, \
+             deadline_at = v.deadline_at, version = transfers.version + 1, \
+             lease_token = CASE WHEN v.keep_lease = 1 THEN transfers.lease_token ELSE v.lease_token END, \
+             lease_until = CASE WHEN v.keep_lease = 1 THEN transfers.lease_until ELSE v.lease_until END, \
+             leased_by = CASE WHEN v.keep_lease = 1 THEN transfers.leased_by ELSE v.leased_by END \
+             FROM v WHERE transfers.id = v.id"
+        )
+    };
+}
+
+/// On SQLite a statement for many rows would copy each page that it touches, to take itself back; whatever fails here takes
+/// back the whole transaction.
+static SAVE: Batch<18> = Batch::of(save_columns![], save_tail!("UPDATE OR FAIL"), save_tail!("UPDATE"));
+
+macro_rules! fence {
+    () => {
+        " AND transfers.lease_token = v.held_token AND transfers.version = v.held_version \
+         RETURNING transfers.id, transfers.version"
+    };
+}
+
+static SAVE_HELD: Batch<20> = Batch::of(
+    save_columns!["held_token", "held_version"],
+    concat!(save_tail!("UPDATE OR FAIL"), fence!()),
+    concat!(save_tail!("UPDATE"), fence!()),
 );
 
-static FIX_NAMES: Batch = Batch::new(
-    "WITH v (id, sent_name, organization_id) AS (VALUES ",
-    3,
-    ") UPDATE transfers SET sent_name = v.sent_name, organization_id = v.organization_id FROM v WHERE transfers.id = v.id",
+/// Their persons may move again.
+static END: Batch<1> = Batch::new(
+    ["id"],
+    "DELETE FROM open_people WHERE person IN (SELECT person FROM transfers JOIN v ON transfers.id = v.id) \
+     AND transfer_id IN (SELECT id FROM v)",
+);
+
+static FIX_NAMES: Batch<4> = Batch::new(
+    ["id", "sent_name", "organization_id", "until"],
+    "UPDATE transfers SET sent_name = v.sent_name, organization_id = v.organization_id, lease_until = v.until, \
+     version = transfers.version + 1 FROM v WHERE transfers.id = v.id",
 );
 
 impl LeaseChange {
@@ -130,6 +180,47 @@ impl LeaseChange {
             Self::Keep | Self::Release => (None, None, None),
             Self::Take { token, until, by } => (Some(*token), Some(until.as_millisecond()), Some(by)),
         }
+    }
+}
+
+impl Save {
+    /// By somebody who does not work on the transfer: whoever does keeps the lease, unless the state moved on without them.
+    #[must_use]
+    pub fn beside(step: Advance, cause: Cause, at: Timestamp) -> Self {
+        let changed = step.lines.iter().any(|line| matches!(line, Line::StateChanged { .. }));
+        let lease = if changed { LeaseChange::Release } else { LeaseChange::Keep };
+        Self { step, lease, cause, at }
+    }
+
+    fn columns(&self) -> [Value<'_>; 18] {
+        let entry = &self.step.entry;
+        let (token, until, by) = self.lease.columns();
+        [
+            entry.id.into(),
+            entry.state.as_str().into(),
+            storable(entry.sent_name.as_deref()).into(),
+            storable(entry.organization_id.as_deref()).into(),
+            storable(entry.receipt_no.as_deref()).into(),
+            i64::from(entry.attempts).into(),
+            i64::from(entry.tries).into(),
+            entry.due_at.map(Timestamp::as_millisecond).into(),
+            entry.held.as_ref().map(json).into(),
+            entry.withdrawal.as_ref().map(json).into(),
+            entry.last_error.as_ref().map(json).into(),
+            json(&entry.milestones).into(),
+            entry.updated_at.as_millisecond().into(),
+            entry.deadline_at.map(Timestamp::as_millisecond).into(),
+            i64::from(self.lease == LeaseChange::Keep).into(),
+            token.into(),
+            until.into(),
+            by.into(),
+        ]
+    }
+
+    /// With the lease that it must still be held under.
+    fn fenced(&self, fence: Fence) -> [Value<'_>; 20] {
+        let mut columns = self.columns().into_iter().chain([fence.token.into(), fence.version.into()]);
+        std::array::from_fn(|_| columns.next().unwrap_or(Value::Int(None)))
     }
 }
 
@@ -164,8 +255,7 @@ impl Tx {
         let sql = self.locked(text!(
             "SELECT ",
             transfer_columns!(),
-            " FROM transfers WHERE person = $1 \
-            AND state NOT IN ('completed', 'rejected', 'overdue', 'withdrawn')"
+            " FROM transfers WHERE id = (SELECT transfer_id FROM open_people WHERE person = $1)"
         ));
         let row: Option<TransferRow> = on!(self, "looking for an open transfer of a person", db =>
             sqlx::query_as(sql).bind(person).fetch_optional(db))?;
@@ -186,8 +276,8 @@ impl Tx {
         let id: i64 = on!(self, "taking in a transfer", db => sqlx::query_scalar(
             "INSERT INTO transfers (request_id, system, state, province_code, destination_name, attempts, tries, \
              due_at, milestones, warnings, source_id, source_name, reason, initiator, masked_name, masked_id_number, \
-             masked_phone, person, created_digest, document_digest, document_sealed, created_at, updated_at, deadline_at) \
-             VALUES ($1, $2, $3, $4, $5, 0, 0, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17, $17, $18, $19, $19, $20) \
+             masked_phone, person, created_digest, document_digest, created_at, updated_at, deadline_at) \
+             VALUES ($1, $2, $3, $4, $5, 0, 0, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17, $17, $18, $18, $19) \
              RETURNING id")
             .bind(entry.request_id.as_str())
             .bind(entry.system.as_str())
@@ -206,10 +296,25 @@ impl Tx {
             .bind(&new.shown.phone)
             .bind(&new.person.index)
             .bind(&new.person.digest)
-            .bind(&new.person.sealed)
             .bind(entry.created_at.as_millisecond())
             .bind(entry.deadline_at.map(Timestamp::as_millisecond))
             .fetch_one(db))?;
+        execute!(
+            self,
+            "taking in a document",
+            sqlx::query("INSERT INTO documents (transfer_id, document_sealed) VALUES ($1, $2)")
+                .bind(id)
+                .bind(&new.person.sealed)
+        )?;
+        if !entry.state.is_final() {
+            execute!(
+                self,
+                "taking in a person",
+                sqlx::query("INSERT INTO open_people (person, transfer_id) VALUES ($1, $2)")
+                    .bind(&new.person.index)
+                    .bind(id)
+            )?;
+        }
         self.append_lines(id, &entry.request_id, lines, cause, entry.created_at);
         Ok(id)
     }
@@ -227,9 +332,11 @@ impl Tx {
         cause: Cause,
         at: Timestamp,
     ) -> Result<(), StoreError> {
-        let changed = advance.lines.iter().any(|line| matches!(line, Line::StateChanged { .. }));
-        let lease = if release || changed { LeaseChange::Release } else { LeaseChange::Keep };
-        self.save_all(&[Save { step: advance.clone(), lease, cause, at }]).await
+        let mut save = Save::beside(advance.clone(), cause, at);
+        if release {
+            save.lease = LeaseChange::Release;
+        }
+        self.save_all(&[save]).await
     }
 
     /// Writes what several occurrences changed, each in another transfer. The second of the two functions that every
@@ -237,61 +344,53 @@ impl Tx {
     ///
     /// # Errors
     /// [`StoreError`].
-    pub async fn save_all(&mut self, saves: &[Save]) -> Result<(), StoreError> {
-        for (text, piece) in SAVE.pieces(self.places(), saves) {
-            execute!(
-                self,
-                "writing transfers",
-                piece.iter().fold(sqlx::query(text), |query, save| {
-                    let entry = &save.step.entry;
-                    let (token, until, by) = save.lease.columns();
-                    query
-                        .bind(entry.id)
-                        .bind(entry.state.as_str())
-                        .bind(storable(entry.sent_name.as_deref()))
-                        .bind(storable(entry.organization_id.as_deref()))
-                        .bind(storable(entry.receipt_no.as_deref()))
-                        .bind(i64::from(entry.attempts))
-                        .bind(i64::from(entry.tries))
-                        .bind(entry.due_at.map(Timestamp::as_millisecond))
-                        .bind(entry.held.as_ref().map(json))
-                        .bind(entry.withdrawal.as_ref().map(json))
-                        .bind(entry.last_error.as_ref().map(json))
-                        .bind(json(&entry.milestones))
-                        .bind(entry.updated_at.as_millisecond())
-                        .bind(entry.deadline_at.map(Timestamp::as_millisecond))
-                        .bind(save.lease == LeaseChange::Keep)
-                        .bind(token)
-                        .bind(until)
-                        .bind(by)
-                })
-            )?;
-        }
-        for save in saves {
-            let entry = &save.step.entry;
-            self.append_lines(entry.id, &entry.request_id, &save.step.lines, save.cause, save.at);
-        }
-        Ok(())
+    pub async fn save_all(&mut self, saves: &[impl Borrow<Save>]) -> Result<(), StoreError> {
+        self.for_all("writing transfers", &SAVE, saves, |save| save.borrow().columns()).await?;
+        self.written(saves.iter().map(Borrow::borrow)).await
     }
 
-    /// Fixes the names under which transfers are sent.
+    /// Writes what occurred to transfers as long as they are as the writer knows them: under its lease, and nobody else wrote
+    /// to them. Returns for each, in order, whether it was written; of the others nothing is.
     ///
     /// # Errors
     /// [`StoreError`].
-    pub async fn fix_names(&mut self, names: &[&Named]) -> Result<(), StoreError> {
-        for (text, piece) in FIX_NAMES.pieces(self.places(), names) {
-            execute!(
-                self,
-                "fixing the names that are sent",
-                piece.iter().fold(sqlx::query(text), |query, named| {
-                    query
-                        .bind(named.id)
-                        .bind(storable(Some(&named.sent_name)))
-                        .bind(storable(named.organization_id.as_deref()))
-                })
-            )?;
+    pub async fn save_held(&mut self, saves: &[(Fence, Save)]) -> Result<Vec<bool>, StoreError> {
+        let written: Vec<(i64, i64)> =
+            self.of_all("writing transfers", &SAVE_HELD, saves, |(fence, save)| save.fenced(*fence)).await?;
+        let written: HashSet<(i64, i64)> = written.into_iter().collect();
+        // Two leases on one transfer differ in what they know of it.
+        let was = |(fence, save): &(Fence, Save)| written.contains(&(save.step.entry.id, fence.version + 1));
+        self.written(saves.iter().filter(|held| was(held)).map(|(_, save)| save)).await?;
+        Ok(saves.iter().map(was).collect())
+    }
+
+    /// What follows a transfer's being written: the lines of its timeline, and the end of being open.
+    async fn written<'a>(&mut self, saves: impl Iterator<Item = &'a Save>) -> Result<(), StoreError> {
+        let mut ended = Vec::new();
+        for save in saves {
+            let Save { step: Advance { entry, lines, .. }, cause, at, .. } = save;
+            self.append_lines(entry.id, &entry.request_id, lines, *cause, *at);
+            if entry.state.is_final() {
+                ended.push(entry.id);
+            }
         }
-        Ok(())
+        self.for_all("ending what was open", &END, &ended, |id| [(*id).into()]).await
+    }
+
+    /// Fixes the names under which transfers are sent that were checked.
+    ///
+    /// # Errors
+    /// [`StoreError`].
+    pub async fn fix_names(&mut self, names: &[Named]) -> Result<(), StoreError> {
+        self.for_all("fixing the names that are sent", &FIX_NAMES, names, |named| {
+            [
+                named.id.into(),
+                storable(Some(&named.sent_name)).into(),
+                storable(named.organization_id.as_deref()).into(),
+                named.until.as_millisecond().into(),
+            ]
+        })
+        .await
     }
 
     /// Puts an amended document in the place of the one that was returned.
@@ -299,10 +398,24 @@ impl Tx {
     /// # Errors
     /// [`StoreError`].
     pub async fn replace_document(&mut self, new: &NewTransfer, id: i64) -> Result<(), StoreError> {
+        execute!(
+            self,
+            "amending a transfer's person",
+            sqlx::query("UPDATE open_people SET person = $2 WHERE person = (SELECT person FROM transfers WHERE id = $1)")
+                .bind(id)
+                .bind(&new.person.index)
+        )?;
+        execute!(
+            self,
+            "amending a document",
+            sqlx::query("UPDATE documents SET document_sealed = $2 WHERE transfer_id = $1")
+                .bind(id)
+                .bind(&new.person.sealed)
+        )?;
         execute!(self, "amending a transfer", sqlx::query(
             "UPDATE transfers SET system = $2, province_code = $3, destination_name = $4, warnings = $5, reason = $6, \
-             masked_name = $7, masked_id_number = $8, masked_phone = $9, person = $10, document_digest = $11, \
-             document_sealed = $12 WHERE id = $1")
+             masked_name = $7, masked_id_number = $8, masked_phone = $9, person = $10, document_digest = $11 \
+             WHERE id = $1")
             .bind(id)
             .bind(new.entry.system.as_str())
             .bind(new.entry.province_code.as_str())
@@ -313,8 +426,7 @@ impl Tx {
             .bind(&new.shown.id_number)
             .bind(&new.shown.phone)
             .bind(&new.person.index)
-            .bind(&new.person.digest)
-            .bind(&new.person.sealed))?;
+            .bind(&new.person.digest))?;
         Ok(())
     }
 

@@ -2,9 +2,9 @@
 
 use super::StoreError;
 use super::alarms::Turned;
-use super::batch::Batch;
+use super::batch::{Batch, Value};
 use super::row::{Cell, json, storable};
-use super::tx::{Tx, execute, on};
+use super::tx::{Tx, on};
 use crate::transfer::{Cause, Line, State};
 use jiff::Timestamp;
 use league_contract::RequestId;
@@ -127,12 +127,41 @@ pub(super) struct PendingLine {
 const RAISED: &str = "raised";
 const CLEARED: &str = "cleared";
 
-static INSERT: Batch = Batch::new(
+static INSERT: Batch<11> = Batch::new(
+    [
+        "transfer_id",
+        "request_id",
+        "kind",
+        "from_state",
+        "to_state",
+        "milestone",
+        "cause",
+        "detail",
+        "at",
+        "system",
+        "alarm",
+    ],
     "INSERT INTO events (transfer_id, request_id, kind, from_state, to_state, milestone, cause, detail, at, system, alarm) \
-     VALUES ",
-    11,
-    "",
+     SELECT transfer_id, request_id, kind, from_state, to_state, milestone, cause, detail, at, system, alarm FROM v",
 );
+
+impl PendingLine {
+    fn columns(&self) -> [Value<'_>; 11] {
+        [
+            self.transfer_id.into(),
+            self.request_id.as_ref().map(RequestId::as_str).into(),
+            self.kind.into(),
+            self.from.into(),
+            self.to.into(),
+            self.milestone.into(),
+            self.cause.into(),
+            storable(self.detail.as_deref()).into(),
+            self.at.into(),
+            self.system.as_deref().into(),
+            self.alarm.into(),
+        ]
+    }
+}
 
 fn alarm_line(turned: &Turned) -> PendingLine {
     PendingLine {
@@ -197,27 +226,7 @@ impl Tx {
             return Ok(());
         }
         self.lock_feed().await?;
-        for (text, piece) in INSERT.pieces(self.places(), &lines) {
-            execute!(
-                self,
-                "writing the timeline",
-                piece.iter().fold(sqlx::query(text), |query, line| {
-                    query
-                        .bind(line.transfer_id)
-                        .bind(line.request_id.as_ref().map(RequestId::as_str))
-                        .bind(line.kind)
-                        .bind(line.from)
-                        .bind(line.to)
-                        .bind(line.milestone)
-                        .bind(line.cause)
-                        .bind(storable(line.detail.as_deref()))
-                        .bind(line.at)
-                        .bind(line.system.as_deref())
-                        .bind(line.alarm)
-                })
-            )?;
-        }
-        Ok(())
+        self.for_all("writing the timeline", &INSERT, &lines, PendingLine::columns).await
     }
 
     /// The feed after a cursor, in order.

@@ -20,6 +20,7 @@ mod presence;
 mod races;
 mod row;
 mod systems;
+mod together;
 mod tokens;
 mod tx;
 
@@ -27,7 +28,7 @@ pub use alarms::Alarm;
 pub use attempts::{Attempt, AttemptResult, NewAttempt};
 pub use callbacks::{CallbackRow, CallbackVerdict, NewCallback};
 pub use copy::CopiedTable;
-pub use entries::{Filter, LeaseChange, Listed, Named, NewTransfer, Save, Stat};
+pub use entries::{Fence, Filter, LeaseChange, Listed, Named, NewTransfer, Save, Stat};
 pub use events::{AlarmNews, FeedEvent, TimelineLine};
 pub use group::{Sharing, Work};
 pub use intake::IntakeRow;
@@ -35,8 +36,9 @@ pub use listen::Bells;
 pub use outbox::{Abandoned, Claimant, Lease, Rescued};
 pub use presence::{Leads, Presence};
 pub use races::despite_races;
-pub use row::{Shown, Stored};
+pub use row::{Known, Shown, Stored};
 pub use systems::SystemRow;
+pub use together::{Gathering, Together};
 pub use tokens::TokenRow;
 pub use tx::{Owner, Store, Tx};
 

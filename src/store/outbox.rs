@@ -2,24 +2,37 @@
 
 use super::batch::Batch;
 use super::dialect::text;
-use super::row::{LeasedRow, OfTransfer, TransferRow, entry_columns, transfer_columns};
+use super::row::{
+    Known, KnownRow, LeasedRow, OfTransfer, TransferRow, entry_columns, known_columns, transfer_columns,
+};
 use super::tx::{Tx, execute, on};
-use super::{LeaseChange, Save, StoreError, Stored};
+use super::{Fence, LeaseChange, Save, StoreError, Stored};
 use crate::alarm::AlarmKind;
-use crate::transfer::{Cause, Entry, Event, Facts, Following, Held, State, advance};
+use crate::transfer::{self, Cause, Entry, Event, Facts, Following, State, advance};
 use jiff::Timestamp;
 use league_contract::System;
+use std::collections::HashMap;
 use std::sync::Arc;
 
-/// The right to work on one transfer for a while. Not `Clone`: it is settled once.
+/// A transfer that is claimed once its `save` is written, and the right to work on it from then on for a while. Not `Clone`: it is settled once.
 #[derive(Debug)]
 pub struct Lease {
-    /// The transfer as it was claimed.
-    pub stored: Stored,
+    /// The claim's write, with the entry as it is under the lease.
+    pub save: Save,
     /// What every write of this work proves.
-    pub token: i64,
+    pub fence: Fence,
     /// Until when.
     pub until: Timestamp,
+    /// The document, sealed.
+    pub document_sealed: Vec<u8>,
+}
+
+impl Lease {
+    /// The entry as it is under the lease.
+    #[must_use]
+    pub const fn entry(&self) -> &Entry {
+        &self.save.step.entry
+    }
 }
 
 /// What became of a gone daemon's work.
@@ -61,32 +74,43 @@ pub struct Claimant<'a> {
     pub until: Timestamp,
 }
 
-const LEASED_HEAD: &str = "WITH v (held_id, held_token) AS (VALUES ";
-
-macro_rules! leased_tail {
+macro_rules! leased {
     () => {
         concat!(
-            ") SELECT ",
+            "SELECT ",
             entry_columns!(),
-            ", lease_token FROM transfers JOIN v ON transfers.id = v.held_id AND transfers.lease_token = v.held_token \
+            ", lease_token, version FROM transfers JOIN v ON transfers.id = v.held_id AND transfers.lease_token = v.held_token \
              ORDER BY transfers.request_id"
         )
     };
 }
 
-static LEASED: Batch = Batch::new(LEASED_HEAD, 2, leased_tail!());
-static LEASED_LOCKING: Batch =
-    Batch::new(LEASED_HEAD, 2, concat!(leased_tail!(), " FOR UPDATE OF transfers"));
+/// Only whoever writes asks for it.
+static LEASED: Batch<2> =
+    Batch::of(["held_id", "held_token"], leased!(), concat!(leased!(), " FOR UPDATE OF transfers"));
 
-static RENEW: Batch = Batch::new(
-    "WITH v (id, token, until) AS (VALUES ",
-    3,
-    ") UPDATE transfers SET lease_until = v.until FROM v WHERE transfers.id = v.id AND transfers.lease_token = v.token",
+macro_rules! named {
+    () => {
+        concat!(
+            "SELECT ",
+            known_columns!(),
+            " FROM transfers JOIN v ON transfers.request_id = v.name ORDER BY transfers.request_id"
+        )
+    };
+}
+
+/// Only whoever writes asks for it.
+static NAMED: Batch<1> = Batch::of(["name"], named!(), concat!(named!(), " FOR UPDATE OF transfers"));
+
+static RENEW: Batch<3> = Batch::new(
+    ["id", "token", "until"],
+    "UPDATE transfers SET lease_until = v.until FROM v WHERE transfers.id = v.id AND transfers.lease_token = v.token",
 );
 
 impl Tx {
-    /// Claims up to `limit` of a system's due transfers, those that are due longest first. A queued one becomes
-    /// `sending`; one that the partner has stays in its state and is leased for a query or a withdrawal.
+    /// Finds up to `limit` of a system's due transfers to claim, those that are due longest first, and keeps other
+    /// transactions from them. A queued one becomes `sending`; one that the partner has stays in its state and is leased for a
+    /// query or a withdrawal.
     ///
     /// # Errors
     /// [`StoreError`].
@@ -97,31 +121,33 @@ impl Tx {
         limit: u32,
         claimant: Claimant<'_>,
     ) -> Result<Vec<Lease>, StoreError> {
-        let sql = self.locked_free(text!("SELECT ", transfer_columns!(), " FROM transfers WHERE system = $1 \
+        let sql = self.locked_free(text!("SELECT ", known_columns!(), " FROM transfers WHERE system = $1 \
             AND due_at IS NOT NULL AND due_at <= $2 AND lease_token IS NULL AND held IS NULL ORDER BY due_at, id LIMIT $3"));
-        let rows: Vec<TransferRow> = on!(self, "claiming", db => sqlx::query_as(sql)
+        let rows: Vec<KnownRow> = on!(self, "claiming", db => sqlx::query_as(sql)
             .bind(system.as_str())
             .bind(claimant.now.as_millisecond())
             .bind(i64::from(limit))
             .fetch_all(db))?;
         let mut leases = Vec::with_capacity(rows.len());
-        let mut saves = Vec::with_capacity(rows.len());
         let by: Arc<str> = claimant.worker.into();
         for row in rows {
-            let Some(mut stored) = self.readable::<_, Stored>(row, claimant.now).await? else { continue };
-            let event = (stored.entry.state == State::Queued).then_some(Event::Claimed);
+            let Some(Known { entry, version, document_sealed }) = self.readable(row, claimant.now).await?
+            else {
+                continue;
+            };
+            let event = (entry.state == State::Queued).then_some(Event::Claimed);
+            let mut step = advance(following, &entry, event, Facts::default(), claimant.now);
             // The backoff counts failures in a row: a claim is none yet.
-            let tries = stored.entry.tries;
-            let mut step = advance(following, &stored.entry, event, Facts::default(), claimant.now);
-            step.entry.tries = tries;
-            let token = fresh_token(stored.entry.id)?;
+            step.entry.tries = entry.tries;
+            let token = fresh_token(entry.id)?;
             let lease = LeaseChange::Take { token, until: claimant.until, by: by.clone() };
-            stored.entry = step.entry.clone();
-            stored.lease_token = Some(token);
-            saves.push(Save { step, lease, cause: Cause::Delivery, at: claimant.now });
-            leases.push(Lease { stored, token, until: claimant.until });
+            leases.push(Lease {
+                save: Save { step, lease, cause: Cause::Delivery, at: claimant.now },
+                fence: Fence { token, version: version + 1 },
+                until: claimant.until,
+                document_sealed,
+            });
         }
-        self.save_all(&saves).await?;
         Ok(leases)
     }
 
@@ -153,12 +179,12 @@ impl Tx {
         at: Timestamp,
     ) -> Result<(), StoreError> {
         tracing::error!(id, %error, "a damaged transfer is set aside (held): mend the row, then set its held to NULL");
-        let held = Held { by: "league-gateway".into(), reason: error.to_string(), at };
+        let held = transfer::Held { by: "league-gateway".into(), reason: error.to_string(), at };
         execute!(
             self,
             "setting a damaged transfer aside",
             sqlx::query(
-                "UPDATE transfers SET held = $2, lease_token = NULL, lease_until = NULL, leased_by = NULL, \
+                "UPDATE transfers SET held = $2, version = version + 1, lease_token = NULL, lease_until = NULL, leased_by = NULL, \
              state = CASE WHEN state = 'sending' THEN 'unconfirmed' ELSE state END, \
              due_at = CASE WHEN state = 'sending' THEN COALESCE(due_at, $3) ELSE due_at END WHERE id = $1"
             )
@@ -183,19 +209,37 @@ impl Tx {
         &mut self,
         leases: &[(i64, i64)],
         at: Timestamp,
-    ) -> Result<Vec<((i64, i64), Entry)>, StoreError> {
-        let mut held = Vec::with_capacity(leases.len());
-        let leased = if self.locks() { &LEASED_LOCKING } else { &LEASED };
-        for (text, piece) in leased.pieces(self.places(), leases) {
-            let rows: Vec<LeasedRow> = on!(self, "looking up leased transfers", db => piece
-                .iter()
-                .fold(sqlx::query_as(text), |query, (id, token)| query.bind(*id).bind(*token))
-                .fetch_all(db))?;
-            for row in rows {
-                held.extend(self.readable(row, at).await?);
-            }
+    ) -> Result<Vec<(Fence, Entry)>, StoreError> {
+        let rows: Vec<LeasedRow> = self
+            .of_all("looking up leased transfers", &LEASED, leases, |(id, token)| {
+                [(*id).into(), (*token).into()]
+            })
+            .await?;
+        let mut held = Vec::with_capacity(rows.len());
+        for row in rows {
+            held.extend(self.readable(row, at).await?);
         }
         Ok(held)
+    }
+
+    /// The transfers of request ids, as they are until this transaction ends: for each that is there, what is known of it;
+    /// nothing of one that can't be read and was set aside.
+    ///
+    /// # Errors
+    /// [`StoreError`].
+    pub async fn known_all(
+        &mut self,
+        request_ids: &[&str],
+        at: Timestamp,
+    ) -> Result<HashMap<String, Option<Known>>, StoreError> {
+        let rows: Vec<KnownRow> =
+            self.of_all("looking up transfers", &NAMED, request_ids, |id| [(*id).into()]).await?;
+        let mut known = HashMap::with_capacity(rows.len());
+        for row in rows {
+            let request_id = row.request_id().to_owned();
+            known.insert(request_id, self.readable(row, at).await?);
+        }
+        Ok(known)
     }
 
     /// Extends leases (transfer and token) that still hold.
@@ -203,16 +247,11 @@ impl Tx {
     /// # Errors
     /// [`StoreError`].
     pub async fn renew(&mut self, leases: &[(i64, i64)], until: Timestamp) -> Result<(), StoreError> {
-        for (text, piece) in RENEW.pieces(self.places(), leases) {
-            execute!(
-                self,
-                "renewing leases",
-                piece.iter().fold(sqlx::query(text), |query, (id, token)| {
-                    query.bind(*id).bind(*token).bind(until.as_millisecond())
-                })
-            )?;
-        }
-        Ok(())
+        let until = until.as_millisecond();
+        self.for_all("renewing leases", &RENEW, leases, |(id, token)| {
+            [(*id).into(), (*token).into(), until.into()]
+        })
+        .await
     }
 
     /// Takes back a system's abandoned leases, at most a thousand. What may have been sent is queried, never sent again.
@@ -269,7 +308,7 @@ impl Tx {
     /// [`StoreError`].
     pub async fn query_all_open(&mut self, system: &System, at: Timestamp) -> Result<u64, StoreError> {
         let rows = execute!(self, "scheduling queries", sqlx::query(
-            "UPDATE transfers SET due_at = $2 WHERE system = $1 AND state IN ('unconfirmed', 'submitted', 'awaiting_check_in')")
+            "UPDATE transfers SET due_at = $2, version = version + 1 WHERE system = $1 AND state IN ('unconfirmed', 'submitted', 'awaiting_check_in')")
             .bind(system.as_str())
             .bind(at.as_millisecond()))?;
         Ok(rows)
@@ -280,10 +319,12 @@ impl Tx {
     /// # Errors
     /// [`StoreError`].
     pub async fn next_due(&mut self, system: &System) -> Result<Option<Timestamp>, StoreError> {
+        // In the words of the claim's index; MIN() would read all of it on PostgreSQL.
         let due: Option<i64> = on!(self, "looking for what is due next", db => sqlx::query_scalar(
-            "SELECT MIN(due_at) FROM transfers WHERE system = $1 AND due_at IS NOT NULL AND lease_token IS NULL AND held IS NULL")
+            "SELECT due_at FROM transfers WHERE system = $1 AND due_at IS NOT NULL AND lease_token IS NULL AND held IS NULL \
+             ORDER BY due_at, id LIMIT 1")
             .bind(system.as_str())
-            .fetch_one(db))?;
+            .fetch_optional(db))?;
         due.map(|at| super::row::Cell { table: "transfers", column: "due_at", id: 0 }.time(at)).transpose()
     }
 }

@@ -1,6 +1,6 @@
 //! Rows as the database has them, and their conversion: a bad value names table, column and row.
 
-use super::StoreError;
+use super::{Fence, StoreError};
 use crate::transfer::{Entry, Milestones, State};
 use jiff::Timestamp;
 use league_contract::{ProvinceCode, RequestId, System};
@@ -22,11 +22,28 @@ macro_rules! transfer_columns {
         concat!(
             $crate::store::row::entry_columns!(),
             ", lease_token, source_id, source_name, reason, masked_name, masked_id_number, masked_phone, \
-             created_digest, document_digest, document_sealed"
+             created_digest, document_digest, ",
+            $crate::store::row::document_column!()
         )
     };
 }
 pub(super) use transfer_columns;
+
+/// The sealed document, beside the columns of `transfers`: a lock of the row does not lock it.
+macro_rules! document_column {
+    () => {
+        "(SELECT document_sealed FROM documents WHERE transfer_id = transfers.id) AS document_sealed"
+    };
+}
+pub(super) use document_column;
+
+/// The columns of [`KnownRow`], in any query's SELECT.
+macro_rules! known_columns {
+    () => {
+        concat!($crate::store::row::entry_columns!(), ", version, ", $crate::store::row::document_column!())
+    };
+}
+pub(super) use known_columns;
 
 /// What moves of a transfer.
 #[derive(sqlx::FromRow)]
@@ -53,12 +70,33 @@ pub(super) struct EntryRow {
     updated_at: i64,
 }
 
-/// What moves of a transfer that is leased, and the lease's token.
+/// What moves of a transfer that is leased, the lease's token, and how often it was written.
 #[derive(sqlx::FromRow)]
 pub(super) struct LeasedRow {
     #[sqlx(flatten)]
     entry: EntryRow,
     lease_token: i64,
+    version: i64,
+}
+
+/// What whoever moves a transfer reads: what moves, how often it was written, and the sealed document.
+#[derive(sqlx::FromRow)]
+pub(super) struct KnownRow {
+    #[sqlx(flatten)]
+    entry: EntryRow,
+    version: i64,
+    document_sealed: Option<Vec<u8>>,
+}
+
+/// A transfer as far as an occurrence can move it.
+#[derive(Debug)]
+pub struct Known {
+    /// What moves.
+    pub entry: Entry,
+    /// How often it was written.
+    pub version: i64,
+    /// The document, sealed.
+    pub document_sealed: Vec<u8>,
 }
 
 /// The whole of it.
@@ -75,7 +113,7 @@ pub(super) struct TransferRow {
     masked_phone: String,
     created_digest: Vec<u8>,
     document_digest: Vec<u8>,
-    document_sealed: Vec<u8>,
+    document_sealed: Option<Vec<u8>>,
 }
 
 /// A row of transfers, whatever of it was read.
@@ -88,6 +126,11 @@ pub(super) trait OfTransfer {
         self.entry().id
     }
 
+    /// Upstream's key, as it stands there.
+    fn request_id(&self) -> &str {
+        &self.entry().request_id
+    }
+
     /// Which system, if that can be read.
     fn system(&self) -> Option<System> {
         System::parse(&self.entry().system)
@@ -95,6 +138,12 @@ pub(super) trait OfTransfer {
 }
 
 impl OfTransfer for LeasedRow {
+    fn entry(&self) -> &EntryRow {
+        &self.entry
+    }
+}
+
+impl OfTransfer for KnownRow {
     fn entry(&self) -> &EntryRow {
         &self.entry
     }
@@ -234,12 +283,21 @@ impl TryFrom<EntryRow> for Entry {
     }
 }
 
-/// A lease (transfer and token) and what is leased.
-impl TryFrom<LeasedRow> for ((i64, i64), Entry) {
+/// What is leased, and what its writer proves.
+impl TryFrom<LeasedRow> for (Fence, Entry) {
     type Error = StoreError;
 
     fn try_from(row: LeasedRow) -> Result<Self, StoreError> {
-        Ok(((row.entry.id, row.lease_token), Entry::try_from(row.entry)?))
+        Ok((Fence { token: row.lease_token, version: row.version }, Entry::try_from(row.entry)?))
+    }
+}
+
+impl TryFrom<KnownRow> for Known {
+    type Error = StoreError;
+
+    fn try_from(row: KnownRow) -> Result<Self, StoreError> {
+        let KnownRow { entry, version, document_sealed } = row;
+        Ok(Self { entry: entry.try_into()?, version, document_sealed: document_sealed.unwrap_or_default() })
     }
 }
 
@@ -260,7 +318,8 @@ impl TryFrom<TransferRow> for Stored {
             lease_token: row.lease_token,
             created_digest: row.created_digest,
             document_digest: row.document_digest,
-            document_sealed: row.document_sealed,
+            // One that is missing can't be opened, as one that is damaged.
+            document_sealed: row.document_sealed.unwrap_or_default(),
         })
     }
 }

@@ -1,7 +1,6 @@
 //! Connections and transactions.
 
 use super::alarms::Turned;
-use super::batch::Places;
 use super::dialect::{self, Text};
 use super::events::PendingLine;
 use super::group::{Groups, commit_groups};
@@ -405,14 +404,6 @@ impl Tx {
     /// Whether what is read in order to be written needs a lock.
     pub(super) const fn locks(&self) -> bool {
         self.writes && matches!(self.inner, TxInner::Postgres(_))
-    }
-
-    /// How this transaction's database names the places of values.
-    pub(super) const fn places(&self) -> Places {
-        match self.inner {
-            TxInner::Sqlite(_) => Places::Unnamed,
-            TxInner::Postgres(_) => Places::Numbered,
-        }
     }
 
     /// The words of a query that only looks.

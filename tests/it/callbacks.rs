@@ -360,3 +360,47 @@ async fn a_contradiction_by_push_is_answered_as_stored_and_changes_nothing() {
     assert!(test.tells("A", "conflict").await);
     test.finish().await;
 }
+
+/// Many pushes at once: those of one transfer among them, repeats, and a nonce that was used before.
+#[tokio::test]
+async fn what_is_pushed_at_once_is_kept_as_if_one_by_one() {
+    let test = waiting().await;
+    let now = test.app.clock.now();
+    for n in 0..12 {
+        test.submit(&SIDES[0].document(&format!("A-{n}"), n)).await;
+    }
+    test.run_until_idle().await;
+    let (mut pushes, mut n) = (Vec::new(), 0);
+    let mut add = |event_id: String, id: String, kind: &str, fresh: bool| {
+        n += u32::from(fresh);
+        let mut event = event(&event_id, &id, kind);
+        event["data"]["username"] = "11010519491231002X".into();
+        pushes.push((nonce(n), event.to_string()));
+    };
+    for n in 0..12 {
+        let id = format!("A-{n}");
+        add(format!("C-{n}"), id.clone(), "ACCOUNT_CREATED", true);
+        add(format!("E-{n}"), id.clone(), "TRANSFER_APPROVED", true);
+        add(format!("E-{n}"), id.clone(), "TRANSFER_APPROVED", true);
+        add(format!("R-{n}"), id, "TRANSFER_APPROVED", false);
+    }
+    add("E-X".into(), "NOBODY".into(), "TRANSFER_APPROVED", true);
+    let sent =
+        pushes.iter().map(|(nonce, body)| push(&test, SMART_LEAGUE_SECRET, now, nonce, body.as_bytes()));
+    let answers = futures_util::future::join_all(sent).await;
+    let refused: Vec<String> =
+        answers.iter().filter(|answer| answer.status != 200).map(Answer::text).collect();
+    assert_eq!(refused.len(), 12, "of two with the same nonce one is refused: {refused:?}");
+    for n in 0..12 {
+        let id = format!("A-{n}");
+        let shown = test.get(&id).await;
+        assert_eq!(shown["state"], "completed", "{shown}");
+        assert!(shown["milestones"]["account_created_at"].is_string(), "{shown}");
+        let rows = test.callbacks("smart_league", &id).await;
+        assert!(rows.iter().all(|row| row.verdict == "applied"), "{rows:?}");
+        let kept: i64 = rows.iter().map(|row| 1 + row.repeats).sum();
+        assert_eq!(kept, 3, "each that was answered is kept or counted: {rows:?}");
+    }
+    assert_eq!(test.callbacks("smart_league", "NOBODY").await[0].verdict, "unmatched");
+    test.finish().await;
+}

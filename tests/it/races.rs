@@ -259,6 +259,7 @@ async fn abandoned_work_is_taken_back_beside_others() {
     let mut tx = test.app.store.write("test").await.expect("it begins");
     let leases = tx.claim(&partner.system, partner.policy.following, 9, claimant).await.expect("it claims");
     assert_eq!(leases.len(), 1);
+    tx.save_all(&[&leases[0].save]).await.expect("it is written");
     tx.commit().await.expect("it commits");
     test.app.clock.advance(SignedDuration::from_secs(2));
     let mut obstacle = Obstacle::put(&test, NOTHING_IS_TOLD).await;

@@ -108,6 +108,7 @@ struct Table {
 }
 
 const TRANSFERS: Table = Table { name: "transfers", key: "id", reference: "id" };
+const DOCUMENTS: Table = Table { name: "documents", key: "transfer_id", reference: "transfer_id" };
 const EVENTS: Table = Table { name: "events", key: "cursor", reference: "transfer_id" };
 const ATTEMPTS: Table = Table { name: "attempts", key: "id", reference: "transfer_id" };
 
@@ -129,7 +130,7 @@ pub(super) async fn multiply(database: &Database, total: usize) -> anyhow::Resul
                 "SELECT MAX(id) FROM (SELECT id FROM transfers ORDER BY id LIMIT {limit}) AS few"
             ))
             .await?;
-        for table in [TRANSFERS, EVENTS, ATTEMPTS] {
+        for table in [TRANSFERS, DOCUMENTS, EVENTS, ATTEMPTS] {
             copy(&mut db, database, &table, Shift { round, step, last, due }).await?;
         }
         there = db.number("SELECT COUNT(*) FROM transfers").await?;

@@ -21,6 +21,8 @@ async fn claim(test: &TestApp, side: &Side) -> Lease {
     let claimant = Claimant { worker: "gone", now, until };
     let following = partner.policy.following;
     let mut leases = tx.claim(&partner.system, following, 1, claimant).await.expect("it is claimed");
+    let saves: Vec<_> = leases.iter().map(|lease| &lease.save).collect();
+    tx.save_all(&saves).await.expect("it is written");
     tx.commit().await.expect("it is committed");
     leases.pop().expect("something was due")
 }
@@ -30,7 +32,7 @@ async fn open_attempt(test: &TestApp, side: &Side, lease: &Lease, send: bool) {
     let partner = test.partner(side.system);
     let mut tx = test.app.store.write("open").await.expect("the store answers");
     let attempt = NewAttempt {
-        transfer_id: lease.stored.entry.id,
+        transfer_id: lease.entry().id,
         system: &partner.system,
         operation: Operation::Submit,
         worker: "gone",
@@ -40,8 +42,8 @@ async fn open_attempt(test: &TestApp, side: &Side, lease: &Lease, send: bool) {
     tx.open_attempts(&[attempt]).await.expect("it is noted");
     tx.commit().await.expect("it is committed");
     if send {
-        let sealed = &lease.stored.document_sealed;
-        let transfer = test.app.sealer.open_transfer(&lease.stored.entry.request_id, sealed);
+        let sealed = &lease.document_sealed;
+        let transfer = test.app.sealer.open_transfer(&lease.entry().request_id, sealed);
         let call = Call::Submit(Box::new(transfer.expect("the document opens")));
         let _: Exchange = partner.ask(call, &test.app.clock).await.expect("it can be said");
     }
@@ -236,15 +238,15 @@ async fn a_document_that_cannot_be_opened_waits_until_it_can() {
     let mut change = async |sql: &'static str| {
         sqlx::query(sql).execute(&mut connection).await.expect("changed");
     };
-    change("CREATE TABLE sound AS SELECT document_sealed FROM transfers").await;
-    change("UPDATE transfers SET document_sealed = x'016b00' WHERE request_id = 'SEALED'").await;
+    change("CREATE TABLE sound AS SELECT document_sealed FROM documents").await;
+    change("UPDATE documents SET document_sealed = x'016b00'").await;
     test.submit(&side.document("SOUND", 2)).await;
     test.deliver().await;
     let shown = test.get("SEALED").await;
     assert_eq!((&shown["state"], &shown["attempts"]), (&"queued".into(), &0.into()), "{shown}");
     assert_eq!(shown["last_error"]["code"], "sealed", "{shown}");
     assert!(test.at_partner("SEALED").is_none(), "nothing was sent");
-    change("UPDATE transfers SET document_sealed = (SELECT document_sealed FROM sound) WHERE request_id = 'SEALED'").await;
+    change("UPDATE documents SET document_sealed = (SELECT document_sealed FROM sound) WHERE document_sealed = x'016b00'").await;
     test.later(600).await;
     test.run_until_idle().await;
     assert_eq!(test.get("SEALED").await["state"], "completed");

@@ -1,7 +1,7 @@
 //! Status events and nonces.
 
 use super::backend::Bench;
-use super::samples::{GUANGDONG, NATIONAL, at};
+use super::samples::{GUANGDONG, NATIONAL, at, remember};
 use league_contract::{NONCE_MEMORY_SECONDS, System};
 use league_gateway::store::{CallbackRow, CallbackVerdict, NewCallback};
 
@@ -19,7 +19,7 @@ fn event<'a>(system: &'a System, event_id: &'a str, verdict: CallbackVerdict) ->
 }
 
 async fn keep(bench: &Bench, new: NewCallback<'_>) {
-    bench.write(async |tx| tx.insert_callback(&new).await).await;
+    bench.write(async |tx| tx.insert_callbacks(&[new]).await).await;
 }
 
 async fn kept(bench: &Bench, system: &System) -> Vec<CallbackRow> {
@@ -54,14 +54,15 @@ pub(super) async fn an_event_is_kept_with_its_verdict(bench: Bench) {
 }
 
 pub(super) async fn a_repeat_is_counted_and_a_second_row_refused(bench: Bench) {
-    let repeat =
-        async |system: &System| bench.write(async |tx| tx.repeat_callback(system, "E-1").await).await;
+    let repeat = async |system: &System| {
+        bench.write(async |tx| Ok(!tx.repeat_callbacks(&[(system, "E-1")]).await?.is_empty())).await
+    };
     assert!(!repeat(&NATIONAL).await, "it is new");
     keep(&bench, event(&NATIONAL, "E-1", CallbackVerdict::Applied)).await;
     assert!(!repeat(&GUANGDONG).await, "another system's ids are its own");
     assert!(repeat(&NATIONAL).await && repeat(&NATIONAL).await);
     let mut tx = bench.store.write("law").await.expect("it begins");
-    tx.insert_callback(&event(&NATIONAL, "E-1", CallbackVerdict::Applied)).await.expect_err("it is there");
+    tx.insert_callbacks(&[event(&NATIONAL, "E-1", CallbackVerdict::Applied)]).await.expect_err("it is there");
     drop(tx);
     let rows = kept(&bench, &NATIONAL).await;
     assert_eq!((rows.len(), rows[0].repeats), (1, 2));
@@ -77,8 +78,7 @@ pub(super) async fn an_unmatched_event_waits_and_is_settled(bench: Bench) {
 }
 
 pub(super) async fn a_nonce_is_taken_once_within_its_memory(bench: Bench) {
-    let fresh =
-        async |second| bench.write(async |tx| tx.remember_nonce(&NATIONAL, "n-1", at(second)).await).await;
+    let fresh = async |second| bench.write(async |tx| remember(tx, &NATIONAL, "n-1", at(second)).await).await;
     assert_eq!(NONCE_MEMORY_SECONDS, 600, "as the profiles say");
     assert!(fresh(0).await);
     assert!(!fresh(0).await);
@@ -91,7 +91,7 @@ pub(super) async fn a_nonce_is_taken_once_within_its_memory(bench: Bench) {
 pub(super) async fn old_nonces_are_forgotten_oldest_first_and_so_many_at_once(bench: Bench) {
     for second in 0..5 {
         let nonce = format!("n-{second}");
-        bench.write(async |tx| tx.remember_nonce(&NATIONAL, &nonce, at(second)).await).await;
+        bench.write(async |tx| remember(tx, &NATIONAL, &nonce, at(second)).await).await;
     }
     assert!(!bench.read(async |tx| tx.has_old_nonces(at(0)).await).await);
     assert!(bench.read(async |tx| tx.has_old_nonces(at(4)).await).await);
@@ -105,7 +105,7 @@ pub(super) async fn old_nonces_are_forgotten_oldest_first_and_so_many_at_once(be
 
 pub(super) async fn a_nonce_belongs_to_its_system(bench: Bench) {
     let fresh = async |system: &System, nonce: &str| {
-        bench.write(async |tx| tx.remember_nonce(system, nonce, at(0)).await).await
+        bench.write(async |tx| remember(tx, system, nonce, at(0)).await).await
     };
     assert!(fresh(&NATIONAL, "n-1").await);
     assert!(fresh(&GUANGDONG, "n-1").await);

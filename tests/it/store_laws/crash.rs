@@ -2,7 +2,7 @@
 
 use super::backend::Bench;
 use super::samples::{
-    FOLLOWING, NATIONAL, answered, at, claimant, leased, open_attempt, request_id, sample, submit,
+    FOLLOWING, NATIONAL, answered, at, claim, leased, open_attempt, request_id, sample, submit,
 };
 use jiff::Timestamp;
 use league_contract::PartnerStatus;
@@ -21,19 +21,19 @@ struct Memory {
 
 async fn step(tx: &mut Tx, name: &str, memory: &mut Memory, second: i64) -> Result<(), StoreError> {
     if name == "claim" {
-        memory.lease = tx.claim(&NATIONAL, FOLLOWING, 1, claimant(second)).await?.pop();
+        memory.lease = claim(tx, &NATIONAL, 1, second).await?.pop();
         assert!(memory.lease.is_some(), "there is work");
         return Ok(());
     }
     let lease = memory.lease.as_ref().expect("claimed before");
-    let id = lease.stored.entry.id;
+    let id = lease.entry().id;
     if name == "attempt" {
-        leased(tx, id, lease.token).await?;
+        leased(tx, id, lease.fence.token).await?;
         memory.attempt = Some(open_attempt(tx, &submit(id, second)).await?);
         return Ok(());
     }
     tx.close_attempts(&[(memory.attempt.expect("opened before"), &answered(second))]).await?;
-    let current = leased(tx, id, lease.token).await?;
+    let current = leased(tx, id, lease.fence.token).await?;
     let facts = Facts { receipt_no: Some("R-1".into()), ..Facts::default() };
     let pending = Some(Event::Reported(PartnerStatus::Pending));
     let step = advance(FOLLOWING, &current, pending, facts, at(second));
@@ -113,9 +113,8 @@ pub(super) async fn a_crash_at_any_commit_leaves_work_to_go_on_with(bench: Bench
     // The query says that it never arrived: only now it is sent again, and this time to the end.
     bench
         .write(async |tx| {
-            let lease = tx.claim(&NATIONAL, FOLLOWING, 1, claimant(40)).await?.pop().expect("due");
-            let step =
-                advance(FOLLOWING, &lease.stored.entry, Some(Event::NotReceived), Facts::default(), at(41));
+            let lease = claim(tx, &NATIONAL, 1, 40).await?.pop().expect("due");
+            let step = advance(FOLLOWING, lease.entry(), Some(Event::NotReceived), Facts::default(), at(41));
             tx.save(&step, true, Cause::Query, at(41)).await
         })
         .await;

@@ -1,7 +1,8 @@
 //! Rows that the gateway can't have written.
 
 use super::backend::Bench;
-use super::samples::{FOLLOWING, NATIONAL, answered, at, open_attempt, sample, submit};
+use super::samples::{FOLLOWING, NATIONAL, answered, at, open_attempt, request_id, sample, submit};
+use league_contract::RequestId;
 use league_gateway::store::{Abandoned, CallbackVerdict, NewCallback, StoreError};
 use std::fmt::Debug;
 
@@ -57,7 +58,7 @@ pub(super) async fn a_damaged_row_beside_a_transfer_is_named(bench: Bench) {
         .write(async |tx| {
             let attempt = open_attempt(tx, &submit(id, 1)).await?;
             tx.close_attempts(&[(attempt, &answered(2))]).await?;
-            tx.insert_callback(&NewCallback {
+            tx.insert_callbacks(&[NewCallback {
                 system: &NATIONAL,
                 event_id: "E-1",
                 request_id: "BJ-1",
@@ -66,7 +67,7 @@ pub(super) async fn a_damaged_row_beside_a_transfer_is_named(bench: Bench) {
                 received_at: at(1),
                 event_sealed: b"",
                 raw_sealed: b"",
-            })
+            }])
             .await
         })
         .await;
@@ -127,7 +128,7 @@ pub(super) async fn a_damaged_transfer_stops_nothing_but_itself(bench: Bench) {
     let good = bench.put(&sample(2)).await;
     bench.execute(&format!("UPDATE transfers SET milestones = 'no JSON' WHERE id = {bad}")).await;
     let leases = bench.claim(10, 5).await;
-    assert_eq!(leases.iter().map(|lease| lease.stored.entry.id).collect::<Vec<_>>(), [good]);
+    assert_eq!(leases.iter().map(|lease| lease.entry().id).collect::<Vec<_>>(), [good]);
     assert!(bench.claim(10, 6).await.is_empty(), "set aside, not met again");
     // Likewise where it was leased when its daemon died.
     bench.execute(&format!("UPDATE transfers SET warnings = '{{' WHERE id = {good}")).await;
@@ -140,4 +141,17 @@ pub(super) async fn a_damaged_transfer_stops_nothing_but_itself(bench: Bench) {
     bench.execute(&format!("UPDATE transfers SET milestones = '{{}}' WHERE id = {bad}")).await;
     let held = bench.stored(bad).await.entry.held.expect("held");
     assert!(held.reason.starts_with("table transfers, column milestones, row "), "{}", held.reason);
+}
+
+pub(super) async fn a_damaged_transfer_is_set_aside_when_it_is_looked_up(bench: Bench) {
+    let (good, bad) = (bench.put(&sample(1)).await, bench.put(&sample(2)).await);
+    bench.execute(&format!("UPDATE transfers SET milestones = 'x' WHERE id = {bad}")).await;
+    let (one, two, none) = (request_id(1), request_id(2), request_id(3));
+    let names = [one.as_str(), two.as_str(), none.as_str()];
+    let known = bench.write(async |tx| tx.known_all(&names, at(5)).await).await;
+    let found =
+        |id: &RequestId| known.get(id.as_str()).map(|known| known.as_ref().map(|known| known.entry.id));
+    assert_eq!([found(&one), found(&two), found(&none)], [Some(Some(good)), Some(None), None]);
+    bench.execute(&format!("UPDATE transfers SET milestones = '{{}}' WHERE id = {bad}")).await;
+    assert!(bench.stored(bad).await.entry.held.is_some(), "somebody must look");
 }

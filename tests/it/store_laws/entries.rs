@@ -3,11 +3,11 @@
 use super::backend::Bench;
 use super::samples::{GUANGDONG, NATIONAL, at, insert, request_id, sample};
 use jiff::Timestamp;
-use league_contract::{Organization, OrganizationKind, ProvinceCode};
+use league_contract::{Organization, OrganizationKind, PartnerStatus, ProvinceCode};
 use league_gateway::seal::SealedTransfer;
 use league_gateway::store::{Filter, NewTransfer, Shown, Stat, StoreError, Stored};
 use league_gateway::transfer::{
-    Advance, Cause, Entry, Held, LastError, Milestones, State, Verdict, Withdrawal,
+    Advance, Cause, Entry, Event, Held, LastError, Milestones, State, Verdict, Withdrawal,
 };
 use proptest::option;
 use proptest::prelude::*;
@@ -194,6 +194,32 @@ pub(super) async fn one_open_transfer_per_person(bench: Bench) {
         let found = bench.read(async |tx| tx.open_transfer_of(&first.person.index).await).await;
         assert_eq!(found.expect("one is open").entry.request_id, open.entry.request_id);
     }
+}
+
+pub(super) async fn whoever_has_ended_may_move_again(bench: Bench) {
+    let first = sample(1);
+    let id = bench.put(&first).await;
+    let open = async |number: i64| {
+        bench.number(&format!("SELECT COUNT(*) FROM open_people WHERE transfer_id = {number}")).await
+    };
+    assert_eq!(open(id).await, 1);
+    bench
+        .write(async |tx| super::samples::happen(tx, id, Event::Reported(PartnerStatus::Pending), 1).await)
+        .await;
+    assert_eq!(open(id).await, 1, "it is open yet");
+    bench
+        .write(async |tx| super::samples::happen(tx, id, Event::Reported(PartnerStatus::Approved), 2).await)
+        .await;
+    assert_eq!((bench.stored(id).await.entry.state, open(id).await), (State::Completed, 0));
+    let mut second = sample(2);
+    second.person.index.clone_from(&first.person.index);
+    let again = bench.put(&second).await;
+    assert_eq!(open(again).await, 1);
+    // What is said of the first one once more does not end the second.
+    bench
+        .write(async |tx| super::samples::happen(tx, id, Event::Reported(PartnerStatus::Approved), 3).await)
+        .await;
+    assert_eq!(open(again).await, 1);
 }
 
 pub(super) async fn an_amended_document_takes_the_place_of_the_old(bench: Bench) {

@@ -2,8 +2,8 @@
 
 use super::backend::Bench;
 use super::samples::{
-    FOLLOWING, NATIONAL, answered, at, beginning, happen, insert, open_attempt, reported, request_id, sample,
-    submit,
+    FOLLOWING, NATIONAL, answered, at, beginning, happen, insert, open_attempt, remember, reported,
+    request_id, sample, submit,
 };
 use league_contract::PartnerStatus;
 use league_gateway::store::{CallbackVerdict, NewCallback, StoreError, Tx};
@@ -14,7 +14,7 @@ use std::sync::atomic::{AtomicU32, Ordering};
 /// Everything that one arrival from a feed writes, in one transaction.
 async fn arrival(tx: &mut Tx, id: i64) -> Result<(), StoreError> {
     happen(tx, id, reported(PartnerStatus::Approved), 5).await?;
-    tx.insert_callback(&NewCallback {
+    tx.insert_callbacks(&[NewCallback {
         system: &NATIONAL,
         event_id: "E-1",
         request_id: "BJ-1",
@@ -23,9 +23,9 @@ async fn arrival(tx: &mut Tx, id: i64) -> Result<(), StoreError> {
         received_at: at(5),
         event_sealed: b"event",
         raw_sealed: b"raw",
-    })
+    }])
     .await?;
-    assert!(tx.remember_nonce(&NATIONAL, "n-1", at(5)).await?);
+    assert!(remember(tx, &NATIONAL, "n-1", at(5)).await?);
     assert!(tx.move_feed_cursor(&NATIONAL, 0, 7).await?);
     let attempt = open_attempt(tx, &submit(id, 4)).await?;
     tx.close_attempts(&[(attempt, &answered(5))]).await?;

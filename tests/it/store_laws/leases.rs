@@ -2,14 +2,14 @@
 
 use super::backend::{Bench, write};
 use super::samples::{
-    FOLLOWING, GUANGDONG, NATIONAL, at, claimant, happen, leased, reported, request_id, sample,
+    FOLLOWING, GUANGDONG, NATIONAL, at, claim, happen, leased, reported, request_id, sample,
 };
 use league_contract::PartnerStatus;
-use league_gateway::store::{Abandoned, Lease, StoreError};
+use league_gateway::store::{Abandoned, Fence, Lease, LeaseChange, Save, StoreError};
 use league_gateway::transfer::{Cause, Facts, Held, State, Withdrawal, advance};
 
 fn ids(leases: &[Lease]) -> Vec<i64> {
-    leases.iter().map(|lease| lease.stored.entry.id).collect()
+    leases.iter().map(|lease| lease.entry().id).collect()
 }
 
 pub(super) async fn what_is_due_longest_is_claimed_first(bench: Bench) {
@@ -69,9 +69,8 @@ pub(super) async fn a_claim_of_a_queued_transfer_begins_an_attempt(bench: Bench)
 
     assert_eq!(lease.until, at(67));
     let found = bench.stored(id).await;
-    assert_eq!(found.entry, lease.stored.entry, "the lease shows what is stored");
-    assert_eq!(found.lease_token, Some(lease.token));
-    assert_eq!(lease.stored.lease_token, Some(lease.token));
+    assert_eq!(found.entry, *lease.entry(), "the lease shows what is stored");
+    assert_eq!(found.lease_token, Some(lease.fence.token));
     assert_eq!(found.entry.state, State::Sending);
     assert_eq!((found.entry.attempts, found.entry.tries), (3, 3), "an attempt more, no failure more");
     assert_eq!(found.entry.due_at, None);
@@ -93,12 +92,12 @@ pub(super) async fn a_claim_for_a_query_changes_no_state(bench: Bench) {
     let before = bench.read(async |tx| tx.feed(0, 100).await).await.len();
     let leases = bench.claim(9, 1).await;
     assert_eq!(
-        leases.iter().map(|lease| lease.stored.entry.state).collect::<Vec<_>>(),
+        leases.iter().map(|lease| lease.entry().state).collect::<Vec<_>>(),
         [State::Unconfirmed, State::Submitted, State::AwaitingCheckIn]
     );
     for lease in &leases {
-        assert_eq!(bench.stored(lease.stored.entry.id).await.entry, lease.stored.entry);
-        assert_eq!(lease.stored.entry.attempts, 0);
+        assert_eq!(bench.stored(lease.entry().id).await.entry, *lease.entry());
+        assert_eq!(lease.entry().attempts, 0);
     }
     assert_eq!(bench.read(async |tx| tx.feed(0, 100).await).await.len(), before);
 }
@@ -116,7 +115,7 @@ pub(super) async fn two_claims_never_share(bench: Bench) {
     let claim_all = async |store| {
         let mut claimed = Vec::new();
         loop {
-            let leases = write(store, async |tx| tx.claim(&NATIONAL, FOLLOWING, 3, claimant(1)).await).await;
+            let leases = write(store, async |tx| claim(tx, &NATIONAL, 3, 1).await).await;
             if leases.is_empty() {
                 return claimed;
             }
@@ -129,15 +128,15 @@ pub(super) async fn two_claims_never_share(bench: Bench) {
     all.extend(ids(&theirs));
     all.sort_unstable();
     assert_eq!(all, (1..=40).collect::<Vec<_>>());
-    let mut tokens: Vec<i64> = mine.iter().chain(&theirs).map(|lease| lease.token).collect();
+    let mut tokens: Vec<i64> = mine.iter().chain(&theirs).map(|lease| lease.fence.token).collect();
     tokens.sort_unstable();
     tokens.dedup();
     assert_eq!(tokens.len(), 40, "every lease has a token of its own");
 }
 
 async fn assert_lost(bench: &Bench, lease: &Lease) {
-    let id = lease.stored.entry.id;
-    let found = bench.try_read(async |tx| leased(tx, id, lease.token).await).await;
+    let id = lease.entry().id;
+    let found = bench.try_read(async |tx| leased(tx, id, lease.fence.token).await).await;
     assert!(matches!(found, Err(StoreError::LeaseLost(lost)) if lost == id), "{found:?}");
 }
 
@@ -147,10 +146,10 @@ pub(super) async fn a_token_opens_its_own_lease_alone(bench: Bench) {
     let leases = bench.claim(9, 1).await;
     let [one, two] = &leases[..] else { panic!("two are due") };
     let open = async |id, token| bench.try_read(async |tx| leased(tx, id, token).await).await.is_ok();
-    let (first, second) = (one.stored.entry.id, two.stored.entry.id);
-    assert!(open(first, one.token).await && open(second, two.token).await);
-    assert!(!open(first, two.token).await && !open(second, one.token).await);
-    assert!(!open(99, one.token).await, "nothing is there");
+    let (first, second) = (one.entry().id, two.entry().id);
+    assert!(open(first, one.fence.token).await && open(second, two.fence.token).await);
+    assert!(!open(first, two.fence.token).await && !open(second, one.fence.token).await);
+    assert!(!open(99, one.fence.token).await, "nothing is there");
 
     // Rescued and claimed again: the first holder comes too late.
     bench.write(async |tx| tx.rescue(&NATIONAL, FOLLOWING, Abandoned::Before(at(100)), at(100)).await).await;
@@ -158,7 +157,7 @@ pub(super) async fn a_token_opens_its_own_lease_alone(bench: Bench) {
     let again = bench.claim(9, 100).await;
     assert_eq!(ids(&again), [first, second]);
     assert_lost(&bench, one).await;
-    assert!(open(first, again[0].token).await);
+    assert!(open(first, again[0].fence.token).await);
 }
 
 pub(super) async fn a_change_of_state_takes_the_lease_away(bench: Bench) {
@@ -190,7 +189,7 @@ pub(super) async fn a_milestone_leaves_the_lease(bench: Bench) {
             .await;
     };
     milestone(false, 2).await;
-    let kept = bench.read(async |tx| leased(tx, id, lease.token).await).await;
+    let kept = bench.read(async |tx| leased(tx, id, lease.fence.token).await).await;
     assert_eq!(kept.milestones.account_created_at, Some(at(2)), "with the lease comes what is known now");
     milestone(true, 3).await;
     assert_lost(&bench, &lease).await;
@@ -232,4 +231,65 @@ pub(super) async fn query_all_open_wakes_what_a_partner_has(bench: Bench) {
         let open = matches!(state, State::Unconfirmed | State::Submitted | State::AwaitingCheckIn);
         assert_eq!(stored.entry.due_at, open.then(|| at(3)), "{state}");
     }
+}
+
+/// What the holder of a lease would write.
+fn settled(lease: &Lease, state: PartnerStatus, second: i64) -> (Fence, Save) {
+    let facts = Facts { receipt_no: Some("R-1".into()), ..Facts::default() };
+    let step = advance(FOLLOWING, lease.entry(), Some(reported(state)), facts, at(second));
+    (lease.fence, Save { step, lease: LeaseChange::Release, cause: Cause::Delivery, at: at(second) })
+}
+
+pub(super) async fn what_somebody_else_wrote_is_not_written_over(bench: Bench) {
+    for number in 1..=4 {
+        bench.put(&sample(number)).await;
+    }
+    let leases = bench.claim(9, 1).await;
+    let ids = ids(&leases);
+    // A milestone leaves the lease; an end takes it; a feed that lost our place makes everything due.
+    bench
+        .write(async |tx| {
+            let stored = tx.transfer_by_id(ids[1]).await?.expect("it is there");
+            let facts = Facts { account_created_at: Some(at(2)), ..Facts::default() };
+            let step = advance(FOLLOWING, &stored.entry, None, facts, at(2));
+            tx.save(&step, false, Cause::Callback, at(2)).await?;
+            happen(tx, ids[2], reported(PartnerStatus::Rejected), 2).await
+        })
+        .await;
+    let before = bench.read(async |tx| tx.timeline(ids[1]).await).await.len();
+    let saves: Vec<_> = leases.iter().map(|lease| settled(lease, PartnerStatus::Pending, 3)).collect();
+    let written = bench.write(async |tx| tx.save_held(&saves).await).await;
+    assert_eq!(written, [true, false, false, true]);
+    let untouched = bench.stored(ids[1]).await;
+    assert_eq!(untouched.entry.milestones.account_created_at, Some(at(2)));
+    assert_eq!((untouched.entry.state, untouched.lease_token), (State::Sending, Some(leases[1].fence.token)));
+    assert_eq!(
+        bench.read(async |tx| tx.timeline(ids[1]).await).await.len(),
+        before,
+        "no line without its change"
+    );
+    assert_eq!(bench.stored(ids[2]).await.entry.state, State::Rejected);
+    for id in [ids[0], ids[3]] {
+        let found = bench.stored(id).await;
+        assert_eq!((found.entry.state, found.lease_token), (State::Submitted, None));
+    }
+    // As it is now, it may be written.
+    let held = bench.write(async |tx| tx.leased_all(&[(ids[1], leases[1].fence.token)], at(4)).await).await;
+    let [(fence, entry)] = &held[..] else { panic!("it is held: {held:?}") };
+    assert_eq!(*entry, untouched.entry);
+    let (_, mut save) = settled(&leases[1], PartnerStatus::Pending, 4);
+    save.step = advance(FOLLOWING, entry, Some(reported(PartnerStatus::Pending)), Facts::default(), at(4));
+    assert_eq!(bench.write(async |tx| tx.save_held(&[(*fence, save)]).await).await, [true]);
+    assert_eq!(bench.stored(ids[1]).await.entry.milestones.account_created_at, Some(at(2)));
+}
+
+/// A daemon that stood still may hold an old lease and a new one on the same transfer.
+pub(super) async fn of_two_leases_the_last_writes(bench: Bench) {
+    let id = bench.put(&sample(1)).await;
+    let old = bench.claim_one(1).await;
+    bench.write(async |tx| tx.rescue(&NATIONAL, FOLLOWING, Abandoned::Before(at(70)), at(70)).await).await;
+    let new = bench.claim_one(71).await;
+    let saves = [settled(&old, PartnerStatus::Rejected, 72), settled(&new, PartnerStatus::Pending, 72)];
+    assert_eq!(bench.write(async |tx| tx.save_held(&saves).await).await, [false, true]);
+    assert_eq!(bench.stored(id).await.entry.state, State::Submitted);
 }

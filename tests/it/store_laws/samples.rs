@@ -88,10 +88,33 @@ pub(super) async fn happen(tx: &mut Tx, id: i64, event: Event, second: i64) -> R
     tx.save(&step, false, Cause::Callback, at(second)).await
 }
 
+/// Claims what is due.
+pub(super) async fn claim(
+    tx: &mut Tx,
+    system: &System,
+    limit: u32,
+    second: i64,
+) -> Result<Vec<Lease>, StoreError> {
+    let leases = tx.claim(system, FOLLOWING, limit, claimant(second)).await?;
+    let saves: Vec<_> = leases.iter().map(|lease| &lease.save).collect();
+    tx.save_all(&saves).await?;
+    Ok(leases)
+}
+
+/// Whether a nonce is new.
+pub(super) async fn remember(
+    tx: &mut Tx,
+    system: &System,
+    nonce: &str,
+    at: Timestamp,
+) -> Result<bool, StoreError> {
+    Ok(!tx.remember_nonces(&[(system, nonce)], at).await?.is_empty())
+}
+
 /// The transfer as it is now, for whoever still has the lease on it.
 pub(super) async fn leased(tx: &mut Tx, id: i64, token: i64) -> Result<Entry, StoreError> {
-    let held = tx.leased_all(&[(id, token)], at(0)).await?.pop();
-    held.map(|(_, entry)| entry).ok_or(StoreError::LeaseLost(id))
+    let stored = tx.transfer_by_id(id).await?.filter(|stored| stored.lease_token == Some(token));
+    stored.map(|stored| stored.entry).ok_or(StoreError::LeaseLost(id))
 }
 
 /// Opens one attempt; returns its key.
@@ -124,7 +147,7 @@ impl Bench {
 
     /// Claims what is due of the national system.
     pub(super) async fn claim(&self, limit: u32, second: i64) -> Vec<Lease> {
-        self.write(async |tx| tx.claim(&NATIONAL, FOLLOWING, limit, claimant(second)).await).await
+        self.write(async |tx| claim(tx, &NATIONAL, limit, second).await).await
     }
 
     /// Claims the only transfer that is due.

@@ -1,12 +1,12 @@
 //! Many hands at once: nobody's change is lost, nobody waits for what is another's, and the feed skips nothing.
 
 use super::backend::{Bench, write};
-use super::samples::{FOLLOWING, GUANGDONG, NATIONAL, at, claimant, happen, insert, reported, sample};
+use super::samples::{FOLLOWING, GUANGDONG, NATIONAL, at, claim, happen, insert, reported, sample};
 use crate::support::in_time;
 use jiff::SignedDuration;
 use league_contract::{PartnerStatus, System};
 use league_gateway::clock::Clock;
-use league_gateway::store::{Bells, Sharing, Store, StoreError, Tx, Work};
+use league_gateway::store::{Bells, Gathering, Sharing, Store, StoreError, Together, Tx, Work};
 use league_gateway::transfer::{Cause, Facts, State, advance};
 use std::cell::Cell;
 use std::sync::Arc;
@@ -97,9 +97,9 @@ pub(super) async fn a_claim_passes_over_what_is_being_claimed(bench: Bench) {
         bench.put_with(number, |entry| entry.state = State::Submitted).await;
     }
     let mut first = bench.store.write("law").await.expect("it begins");
-    assert_eq!(first.claim(&NATIONAL, FOLLOWING, 2, claimant(1)).await.expect("it claims").len(), 2);
+    assert_eq!(claim(&mut first, &NATIONAL, 2, 1).await.expect("it claims").len(), 2);
     let mut second = bench.store.write("law").await.expect("it begins");
-    let claim = second.claim(&NATIONAL, FOLLOWING, 9, claimant(1));
+    let claim = claim(&mut second, &NATIONAL, 9, 1);
     assert_eq!(in_time("a claim beside another", claim).await.expect("it claims").len(), 1);
     second.commit().await.expect("it commits");
     first.commit().await.expect("it commits");
@@ -172,4 +172,62 @@ pub(super) async fn a_commit_rings_in_other_processes(bench: Bench) {
     bench.execute("INSERT INTO intake (request_id, payload) VALUES ('A', '{}')").await;
     in_time("the bell of the intake", intake.wait(&clock, hour)).await;
     listening.abort();
+}
+
+/// Notes how many came with it, on a system's row; one of them can't.
+#[derive(Clone)]
+struct Noted {
+    fails: bool,
+}
+
+impl Together for Noted {
+    type Done = usize;
+
+    async fn run_all(all: &[Self], tx: &mut Tx) -> Result<Vec<usize>, StoreError> {
+        let mut row = tx.system(&NATIONAL).await?;
+        row.health.rests += u32::try_from(all.len()).expect("few");
+        tx.save_system(&NATIONAL, &row).await?;
+        if all.iter().any(|one| one.fails) {
+            return Err(StoreError::LeaseLost(7));
+        }
+        Ok(vec![all.len(); all.len()])
+    }
+}
+
+/// All wait before the first go begins.
+async fn gather(bench: &Bench, fails: usize) -> Vec<Result<usize, StoreError>> {
+    let gathering = Arc::new(Gathering::new(bench.store.clone()));
+    let mut pieces: Vec<_> = (0..10)
+        .map(|number| {
+            let (gathering, piece) = (gathering.clone(), Noted { fails: number == fails });
+            Box::pin(async move { gathering.run(piece).await })
+        })
+        .collect();
+    for piece in &mut pieces {
+        assert!(futures_util::future::poll_immediate(piece.as_mut()).await.is_none());
+    }
+    let mut ended = Vec::new();
+    for piece in pieces {
+        ended.push(in_time("its end", piece).await);
+    }
+    ended
+}
+
+pub(super) async fn what_is_gathered_is_done_together(bench: Bench) {
+    let ended = gather(&bench, usize::MAX).await;
+    let sizes: Vec<usize> = ended.into_iter().map(|done| done.expect("it is done")).collect();
+    assert_eq!(sizes, [10; 10], "all ten in one go");
+    assert_eq!(bench.read(async |tx| tx.system(&NATIONAL).await).await.health.rests, 10);
+}
+
+pub(super) async fn one_that_fails_fails_alone(bench: Bench) {
+    let ended = gather(&bench, 4).await;
+    for (number, done) in ended.iter().enumerate() {
+        assert_eq!(done.is_err(), number == 4, "{number}: {done:?}");
+    }
+    assert_eq!(
+        bench.read(async |tx| tx.system(&NATIONAL).await).await.health.rests,
+        9,
+        "nothing of the one is kept"
+    );
 }

@@ -1,7 +1,12 @@
 //! The tests' databases, as somebody else than the gateway sees them: upstream, an operator, a vandal.
 
-use sqlx::{Connection as _, Decode, PgConnection, Postgres, Sqlite, SqliteConnection, Type};
+use sqlx::migrate::Migrator;
+use sqlx::sqlite::SqliteConnectOptions;
+use sqlx::{
+    ConnectOptions as _, Connection as _, Decode, PgConnection, Postgres, Sqlite, SqliteConnection, Type,
+};
 use std::path::Path;
+use std::str::FromStr as _;
 
 /// Where a database is. Cheap to clone; the file or the server stays with whoever made it.
 #[derive(Clone)]
@@ -56,6 +61,28 @@ impl Database {
             }
         };
         done.expect("the statement is sound");
+    }
+
+    /// The schema as a program had it that knew so many migrations.
+    pub(crate) async fn migrate_to(&self, version: i64) {
+        let folder = match self.kind {
+            Kind::Sqlite => "sqlite",
+            Kind::Postgres => "postgres",
+        };
+        let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("src/store/migrations").join(folder);
+        let mut migrations = Migrator::new(folder).await.expect("the migrations are readable");
+        migrations.migrations.to_mut().retain(|one| one.version <= version);
+        let done = match self.kind {
+            Kind::Sqlite => {
+                let options =
+                    SqliteConnectOptions::from_str(&self.url).expect("a URL").create_if_missing(true);
+                migrations.run(&mut options.connect().await.expect("it opens")).await
+            }
+            Kind::Postgres => {
+                migrations.run(&mut PgConnection::connect(&self.url).await.expect("it opens")).await
+            }
+        };
+        done.expect("the schema is made");
     }
 
     /// A number.
