@@ -194,6 +194,7 @@ impl App {
         Sweeper {
             store: self.store.clone(),
             partners: self.partners.clone(),
+            sealer: self.sealer.clone(),
             clock: self.clock.clone(),
             bell: self.bell.clone(),
             // Three looks must agree that a daemon is gone: within three seconds.

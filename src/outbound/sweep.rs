@@ -2,13 +2,20 @@
 
 use super::clocks;
 use crate::clock::Clock;
+use crate::inbound::apply_waiting;
 use crate::notify::Bell;
 use crate::partner::Partners;
+use crate::seal::Sealer;
 use crate::store::{Abandoned, Presence, Rescued, Store, StoreError, despite_races};
 use jiff::{SignedDuration, Timestamp};
 use std::sync::Arc;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
+
+/// So old an event may be that missed its transfer, and so many are applied in a look: what is older, the reconciling query
+/// finds out.
+const MISSED: SignedDuration = SignedDuration::from_hours(1);
+const MOST_MISSED: i64 = 100;
 
 /// The least between two looks at queues and deadlines.
 const BETWEEN_LOOKS: SignedDuration = SignedDuration::from_secs(10);
@@ -19,6 +26,8 @@ pub struct Sweeper {
     pub store: Store,
     /// The systems.
     pub partners: Arc<Partners>,
+    /// Opens the events that waited.
+    pub sealer: Arc<Sealer>,
     /// What time it is.
     pub clock: Clock,
     /// Rung when something was taken back.
@@ -75,12 +84,40 @@ impl Sweeper {
         Ok(())
     }
 
-    /// Looks at queues and deadlines, raises and clears their alarms, and forgets old nonces.
+    /// Looks at queues and deadlines, raises and clears their alarms, forgets old nonces, and applies events that missed their
+    /// transfer.
     ///
     /// # Errors
     /// [`StoreError`].
     pub async fn look(&self) -> Result<(), StoreError> {
-        clocks::look(&self.store, &self.partners, self.clock.now()).await
+        clocks::look(&self.store, &self.partners, self.clock.now()).await?;
+        self.apply_missed().await
+    }
+
+    /// A transfer and its event may have been committed at the same time, neither seeing the other.
+    async fn apply_missed(&self) -> Result<(), StoreError> {
+        let now = self.clock.now();
+        let since = now.saturating_sub(MISSED).unwrap_or(Timestamp::MIN);
+        let missed = self.store.read("missed events").await?.matched(since, MOST_MISSED).await?;
+        for (system, id) in missed {
+            let partner = self.partners.iter().find(|(known, _)| known.as_str() == system);
+            let Some((_, partner)) = partner else { continue };
+            let following = partner.policy.following;
+            let applied = despite_races(async || {
+                let mut tx = self.store.write("missed events").await?;
+                apply_waiting(&mut tx, &self.sealer, following, id, now).await?;
+                tx.commit().await
+            });
+            match applied.await {
+                Ok(()) => self.bell.ring(),
+                // It stops nothing but itself.
+                Err(error @ StoreError::BadRow { .. }) => {
+                    tracing::error!(id, %error, "an event that missed its transfer can't be applied");
+                }
+                Err(error) => return Err(error),
+            }
+        }
+        Ok(())
     }
 
     /// Takes back every lease: on SQLite, a daemon that has just started is the only one.

@@ -404,3 +404,22 @@ async fn what_is_pushed_at_once_is_kept_as_if_one_by_one() {
     assert_eq!(test.callbacks("smart_league", "NOBODY").await[0].verdict, "unmatched");
     test.finish().await;
 }
+
+/// A transfer and its event that are committed at the same time don't see each other.
+#[tokio::test]
+async fn what_missed_its_transfer_is_found() {
+    let test = waiting().await;
+    let now = test.app.clock.now();
+    test.submit(&SIDES[0].document("A", 1)).await;
+    test.run_until_idle().await;
+    let early = event("E-1", "B", "TRANSFER_APPROVED").to_string();
+    assert_envelope(&push(&test, SMART_LEAGUE_SECRET, now, &nonce(1), early.as_bytes()).await, 200, 0);
+    let mut connection = test.connection().await;
+    let moved = sqlx::query("UPDATE callbacks SET request_id = 'A' WHERE verdict = 'unmatched'");
+    assert_eq!(moved.execute(&mut connection).await.expect("changed").rows_affected(), 1);
+    assert_eq!(test.get("A").await["state"], "submitted");
+    test.app.sweeper().look().await.expect("it looks");
+    assert_eq!(test.get("A").await["state"], "completed");
+    assert_eq!(test.callbacks("smart_league", "A").await[0].verdict, "applied");
+    test.finish().await;
+}

@@ -28,3 +28,6 @@ ALTER TABLE attempts DROP CONSTRAINT attempts_transfer_id_fkey;
 -- An exchange's request and answer are sealed: PostgreSQL would try in vain to compress them, and move them about.
 ALTER TABLE attempts SET (toast_tuple_target = 8160);
 ALTER TABLE attempts ALTER COLUMN request_sealed SET STORAGE EXTERNAL, ALTER COLUMN response_sealed SET STORAGE EXTERNAL;
+
+-- Events that came without their transfer.
+CREATE INDEX callbacks_unmatched ON callbacks (received_at) WHERE verdict = 'unmatched';

@@ -65,3 +65,6 @@ DROP TABLE attempts;
 ALTER TABLE attempts_3 RENAME TO attempts;
 CREATE INDEX attempts_transfer ON attempts (transfer_id, id);
 CREATE INDEX attempts_open ON attempts (transfer_id) WHERE finished_at IS NULL;
+
+-- Events that came without their transfer.
+CREATE INDEX callbacks_unmatched ON callbacks (received_at) WHERE verdict = 'unmatched';
