@@ -174,7 +174,7 @@ impl Partner {
     /// Sends what was prepared, and reads the answer.
     pub async fn send(&self, prepared: Prepared, clock: &Clock) -> Exchange {
         let Prepared { call, context, request } = prepared;
-        let sent = self.transport.send(request.clone()).await;
+        let sent = self.transport.send(&request).await;
         let finished_at = clock.now();
         let (response, outcome) = match sent {
             Ok(response) => {

@@ -88,10 +88,10 @@ impl Transport {
     ///
     /// # Errors
     /// [`SendError`]: only a connection that was never made counts as not sent.
-    pub async fn send(&self, request: WireRequest) -> Result<WireResponse, SendError> {
+    pub async fn send(&self, request: &WireRequest) -> Result<WireResponse, SendError> {
         let (client, origin) = match &self.way {
             Way::Connections { client, origin } => (client, origin),
-            Way::Carried(carrier) => return carrier.carry(request).await,
+            Way::Carried(carrier) => return carrier.carry(request.clone()).await,
         };
         let method = match request.method {
             Method::Get => reqwest::Method::GET,
@@ -102,7 +102,7 @@ impl Transport {
             sending = sending.header(name, value);
         }
         #[expect(clippy::disallowed_methods, reason = "the one place that sends")]
-        let answered = sending.body(request.body).send().await;
+        let answered = sending.body(request.body.clone()).send().await;
         let response = answered.map_err(|error| {
             let text = chain(&error);
             if error.is_connect() || error.is_builder() {

@@ -2,7 +2,7 @@
 
 use crate::alarm::AlarmKind;
 use crate::seal::{SealError, Sealer};
-use crate::store::{CallbackVerdict, Known, NewCallback, Save, StoreError, Stored, Tx};
+use crate::store::{CallbackVerdict, NewCallback, Save, StoreError, Tx};
 use crate::transfer::{Advance, Cause, Entry, Event, Facts, Following, LastError, Verdict, advance};
 use jiff::Timestamp;
 use league_contract::{EventKind, PartnerStatus, RequestId, StatusEvent, System, UnreadableChange, Words};
@@ -77,23 +77,24 @@ pub(super) async fn keep_all(
 
 /// Keeps events of which no two are about the same transfer.
 async fn keep_first(tx: &mut Tx, sealer: &Sealer, arrived: &[Arrived<'_>]) -> Result<(), StoreError> {
-    let ids: Vec<_> = arrived.iter().map(|one| (one.arrival.system, one.event.event_id.as_str())).collect();
+    let mut ids: Vec<_> =
+        arrived.iter().map(|one| (one.arrival.system, one.event.event_id.as_str())).collect();
+    // In one order everywhere, so that no two transactions wait for each other.
+    ids.sort_unstable();
     let repeated = tx.repeat_callbacks(&ids).await?;
     let came_before = |one: &Arrived<'_>| {
         repeated.contains(&(one.arrival.system.as_str().to_owned(), one.event.event_id.clone()))
     };
     let (before, fresh): (Vec<Arrived<'_>>, Vec<_>) = arrived.iter().partition(|one| came_before(one));
     let Some(at) = arrived.first().map(|one| one.arrival.at) else { return Ok(()) };
-    let mut names: Vec<&str> = fresh.iter().map(|one| one.event.request_id.as_str()).collect();
-    // In one order everywhere, so that no two transactions wait for each other.
-    names.sort_unstable();
+    let names: Vec<&str> = fresh.iter().map(|one| one.event.request_id.as_str()).collect();
     let known = tx.known_all(&names, at).await?;
     let (mut saves, mut kept) = (Vec::new(), Vec::with_capacity(fresh.len()));
     for one in &fresh {
         let Arrived { arrival, event, sealed } = one;
         let verdict = match known.get(event.request_id.as_str()) {
             Some(Some(known)) if known.entry.system == *arrival.system => {
-                let save = moved(sealer, known, *arrival, event);
+                let save = moved(sealer, (&known.entry, &known.document_sealed), *arrival, event);
                 let verdict = verdict_of(&save.step);
                 saves.push(save);
                 verdict
@@ -212,9 +213,8 @@ pub async fn apply_waiting(
             sealer.open("event", &row.event_id, &row.event_sealed).map_err(|error| bad(error.to_string()))?;
         let event: StatusEvent = serde_json::from_slice(&clear).map_err(|error| bad(error.to_string()))?;
         let Some(stored) = tx.transfer_by_id(id).await? else { return Ok(()) };
-        let Stored { entry, document_sealed, .. } = stored;
-        let arrival = Arrival { system: &entry.system.clone(), following, cause: Cause::Callback, at };
-        let save = moved(sealer, &Known { entry, version: 0, document_sealed }, arrival, &event);
+        let arrival = Arrival { system: &stored.entry.system, following, cause: Cause::Callback, at };
+        let save = moved(sealer, (&stored.entry, &stored.document_sealed), arrival, &event);
         tx.save_all(std::slice::from_ref(&save)).await?;
         if save.step.verdict == Verdict::Conflict {
             alarm(tx, &save.step.entry, at).await?;
@@ -225,7 +225,12 @@ pub async fn apply_waiting(
 }
 
 /// What an event does to its transfer.
-fn moved(sealer: &Sealer, known: &Known, arrival: Arrival<'_>, event: &StatusEvent) -> Save {
+fn moved(
+    sealer: &Sealer,
+    (entry, document_sealed): (&Entry, &[u8]),
+    arrival: Arrival<'_>,
+    event: &StatusEvent,
+) -> Save {
     let Arrival { following, cause, at, .. } = arrival;
     let (happened, account) = match event.kind {
         EventKind::Status(status) => (Some(Event::Reported(status)), None),
@@ -233,7 +238,8 @@ fn moved(sealer: &Sealer, known: &Known, arrival: Arrival<'_>, event: &StatusEve
     };
     let error = match event.kind {
         EventKind::Status(status) => {
-            let words = event.reason.as_ref().and_then(|words| redacted(sealer, known, words));
+            let words =
+                event.reason.as_ref().and_then(|words| redacted(sealer, (entry, document_sealed), words));
             ended_badly(status, words.as_deref(), at)
         }
         EventKind::AccountCreated => None,
@@ -247,7 +253,7 @@ fn moved(sealer: &Sealer, known: &Known, arrival: Arrival<'_>, event: &StatusEve
         error,
         ..Facts::default()
     };
-    Save::beside(advance(following, &known.entry, happened, facts, at), cause, at)
+    Save::beside(advance(following, entry, happened, facts, at), cause, at)
 }
 
 fn verdict_of(step: &Advance) -> CallbackVerdict {
@@ -298,8 +304,8 @@ pub(crate) fn ended_badly(status: PartnerStatus, words: Option<&str>, at: Timest
 
 /// A partner's words with the persons of this transfer starred out. Without the document nobody knows whom they may
 /// name: the fact goes on, the words stay sealed.
-fn redacted(sealer: &Sealer, known: &Known, words: &Words) -> Option<String> {
-    let transfer = sealer.open_transfer(&known.entry.request_id, &known.document_sealed).ok()?;
+fn redacted(sealer: &Sealer, (entry, document_sealed): (&Entry, &[u8]), words: &Words) -> Option<String> {
+    let transfer = sealer.open_transfer(&entry.request_id, document_sealed).ok()?;
     Some(transfer.redact(words.as_received()))
 }
 

@@ -107,6 +107,8 @@ pub(crate) struct Pushed {
 }
 
 impl Together for Pushed {
+    const NAME: &'static str = "callbacks";
+
     /// `false` when the nonce was seen before.
     type Done = bool;
 

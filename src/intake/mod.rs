@@ -269,6 +269,8 @@ struct Create {
 }
 
 impl Work for Create {
+    const NAME: &'static str = "document";
+
     type Done = Result<Taken, IntakeError>;
 
     fn sharing(&self) -> Sharing {

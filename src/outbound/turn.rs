@@ -59,6 +59,8 @@ struct Opening {
 }
 
 impl Work for Turn {
+    const NAME: &'static str = "turn";
+
     type Done = Turned;
 
     fn sharing(&self) -> Sharing {
@@ -218,14 +220,15 @@ impl Turn {
             return Ok(());
         }
         let now = self.delivery.clock.now();
-        if self.again {
-            // The turn before may have been committed all the same: its attempts are open, and nobody sends for them.
-            for checked in &self.checked {
-                tx.abandon_attempts(checked.hand.entry.id, now).await?;
-            }
-        }
         self.record_checks(tx).await?;
         let current = self.still_ours(tx, self.checked.iter().map(|one| &*one.hand)).await?;
+        if self.again {
+            // The turn before may have been committed all the same: its attempts are open, and nobody sends for them. Those
+            // of a transfer that is another's by now are that one's: an open one is its sign that it may have sent.
+            for (id, _) in current.keys() {
+                tx.abandon_attempts(*id, now).await?;
+            }
+        }
         // The submit has a whole lease before it, however long the check took.
         let until = self.delivery.lease_from(now);
         let (mut saves, mut names) = (Vec::new(), Vec::new());
@@ -438,6 +441,8 @@ pub(super) struct Renew {
 }
 
 impl Work for Renew {
+    const NAME: &'static str = "renew leases";
+
     type Done = ();
 
     fn sharing(&self) -> Sharing {

@@ -19,7 +19,8 @@ const OLD_NONCE: &str =
     "SELECT COUNT(*) FROM (SELECT 1 AS one FROM nonces WHERE seen_at < $1 LIMIT 1) AS old";
 
 const MATCHED: &str = "SELECT DISTINCT t.system, t.id FROM callbacks c JOIN transfers t ON t.request_id = c.request_id \
-     AND t.system = c.system WHERE c.verdict = 'unmatched' AND c.received_at >= $1 LIMIT $2";
+     AND t.system = c.system AND t.created_at >= c.received_at - 60000 \
+     WHERE c.verdict = 'unmatched' AND c.received_at >= $1 LIMIT $2";
 
 const FORGET_NONCES: &str = "DELETE FROM nonces WHERE (system, nonce) IN \
      (SELECT system, nonce FROM nonces WHERE seen_at < $1 ORDER BY seen_at LIMIT $2)";

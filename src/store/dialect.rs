@@ -30,6 +30,15 @@ macro_rules! text {
 }
 pub(super) use text;
 
+/// PostgreSQL: the order in which rows of `transfers` are locked, whatever the database's collation; Rust sorts request ids
+/// alike.
+macro_rules! in_order {
+    () => {
+        "ORDER BY transfers.request_id COLLATE \"C\""
+    };
+}
+pub(super) use in_order;
+
 /// SQLite: a transaction that will write takes the write lock at once, so that it can't fail half-way.
 pub(super) const BEGIN_WRITE_SQLITE: &str = "BEGIN IMMEDIATE";
 

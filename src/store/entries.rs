@@ -1,7 +1,7 @@
 //! Transfers: take in, look up, list, and the one function that writes what an occurrence changed.
 
 use super::batch::{Batch, Value};
-use super::dialect::text;
+use super::dialect::{in_order, text};
 use super::row::{TransferRow, json, storable, transfer_columns};
 use super::tx::{Tx, execute, on};
 use super::{Shown, StoreError, Stored};
@@ -154,10 +154,19 @@ macro_rules! fence {
     };
 }
 
+/// On PostgreSQL the rows are locked first, in the order in which everybody locks them: an update locks as it finds them.
 static SAVE_HELD: Batch<20> = Batch::of(
     save_columns!["held_token", "held_version"],
     concat!(save_tail!("UPDATE OR FAIL"), fence!()),
-    concat!(save_tail!("UPDATE"), fence!()),
+    concat!(
+        ", mine AS MATERIALIZED (SELECT transfers.id FROM transfers JOIN v ON transfers.id = v.id \
+         AND transfers.lease_token = v.held_token AND transfers.version = v.held_version ",
+        in_order!(),
+        " FOR UPDATE OF transfers) ",
+        save_tail!("UPDATE"),
+        " AND transfers.id IN (SELECT id FROM mine)",
+        fence!()
+    ),
 );
 
 /// Their persons may move again.
@@ -255,7 +264,9 @@ impl Tx {
         let sql = self.locked(text!(
             "SELECT ",
             transfer_columns!(),
-            " FROM transfers WHERE id = (SELECT transfer_id FROM open_people WHERE person = $1)"
+            // What was waited for is looked at again: it may have ended meanwhile, or be somebody else's.
+            " FROM transfers WHERE id = (SELECT transfer_id FROM open_people WHERE person = $1) AND person = $1 \
+              AND state NOT IN ('completed', 'rejected', 'overdue', 'withdrawn')"
         ));
         let row: Option<TransferRow> = on!(self, "looking for an open transfer of a person", db =>
             sqlx::query_as(sql).bind(person).fetch_optional(db))?;
@@ -340,7 +351,7 @@ impl Tx {
     }
 
     /// Writes what several occurrences changed, each in another transfer. The second of the two functions that every
-    /// path ends in; there is no other writer of a transfer's state.
+    /// path ends in: with [`Tx::save_held`], which says under which condition, the only writer of a transfer's state.
     ///
     /// # Errors
     /// [`StoreError`].
@@ -401,7 +412,7 @@ impl Tx {
         execute!(
             self,
             "amending a transfer's person",
-            sqlx::query("UPDATE open_people SET person = $2 WHERE person = (SELECT person FROM transfers WHERE id = $1)")
+            sqlx::query("UPDATE open_people SET person = $2 WHERE person = (SELECT person FROM transfers WHERE id = $1) AND transfer_id = $1")
                 .bind(id)
                 .bind(&new.person.index)
         )?;
@@ -414,8 +425,8 @@ impl Tx {
         )?;
         execute!(self, "amending a transfer", sqlx::query(
             "UPDATE transfers SET system = $2, province_code = $3, destination_name = $4, warnings = $5, reason = $6, \
-             masked_name = $7, masked_id_number = $8, masked_phone = $9, person = $10, document_digest = $11 \
-             WHERE id = $1")
+             masked_name = $7, masked_id_number = $8, masked_phone = $9, person = $10, document_digest = $11, \
+             version = version + 1 WHERE id = $1")
             .bind(id)
             .bind(new.entry.system.as_str())
             .bind(new.entry.province_code.as_str())

@@ -15,6 +15,9 @@ const MOST: usize = 64;
 /// A piece of work that may share its transaction with others. It may run more than once: when another one of its group
 /// fails, nothing of the group is kept, and each runs again in a transaction of its own.
 pub trait Work: Send + Sync + 'static {
+    /// What a transaction of its own is called in metrics.
+    const NAME: &'static str;
+
     /// What comes of it.
     type Done: Send + 'static;
 
@@ -46,6 +49,7 @@ impl Groups {
 
 /// A piece of work that waits, and whoever waits for it.
 pub(super) trait Job: Send + std::fmt::Debug {
+    fn name(&self) -> &'static str;
     fn sharing(&self) -> Sharing;
     /// Runs the work and keeps what came of it.
     fn run<'a>(
@@ -69,6 +73,10 @@ impl<W: Work> std::fmt::Debug for Waiting<W> {
 }
 
 impl<W: Work> Job for Waiting<W> {
+    fn name(&self) -> &'static str {
+        W::NAME
+    }
+
     fn sharing(&self) -> Sharing {
         self.work.sharing()
     }
@@ -100,7 +108,7 @@ impl Store {
         let (reply, done) = oneshot::channel();
         let mut job: Box<dyn Job> = Box::new(Waiting { work, done: None, reply });
         if alone {
-            let ended = together(&self.inner, "turn", std::slice::from_mut(&mut job)).await;
+            let ended = together(&self.inner, job.name(), std::slice::from_mut(&mut job)).await;
             job.end(ended);
         } else {
             self.groups.0.send(job).map_err(|_| StoreError::Closed)?;

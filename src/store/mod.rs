@@ -89,12 +89,30 @@ pub enum StoreError {
         /// What is wrong, without the value.
         problem: String,
     },
-    /// The store was closed.
-    #[error("the database was closed")]
+    /// The store was closed, or can't be reached just now.
+    #[error("the database is closed, or can't be reached")]
     Closed,
     /// Somebody else has the lease now: this outcome comes too late.
     #[error("the lease on transfer {0} was lost")]
     LeaseLost(i64),
+}
+
+impl StoreError {
+    /// Whether the database could not be reached, so that nothing else will succeed either just now.
+    fn is_unreachable(&self) -> bool {
+        matches!(
+            self,
+            Self::Closed
+                | Self::Database {
+                    source: sqlx::Error::Io(_)
+                        | sqlx::Error::PoolTimedOut
+                        | sqlx::Error::PoolClosed
+                        | sqlx::Error::Tls(_)
+                        | sqlx::Error::Protocol(_),
+                    ..
+                }
+        )
+    }
 }
 
 /// How the schema in the database compares to this program's.

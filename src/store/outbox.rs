@@ -1,7 +1,7 @@
 //! Leases: who works on what, and what becomes of the work of a daemon that is gone.
 
 use super::batch::Batch;
-use super::dialect::text;
+use super::dialect::{in_order, text};
 use super::row::{
     Known, KnownRow, LeasedRow, OfTransfer, TransferRow, entry_columns, known_columns, transfer_columns,
 };
@@ -79,41 +79,55 @@ macro_rules! leased {
         concat!(
             "SELECT ",
             entry_columns!(),
-            ", lease_token, version FROM transfers JOIN v ON transfers.id = v.held_id AND transfers.lease_token = v.held_token \
-             ORDER BY transfers.request_id"
+            ", lease_token, version FROM transfers JOIN v ON transfers.id = v.held_id AND transfers.lease_token = v.held_token "
         )
     };
 }
 
 /// Only whoever writes asks for it.
-static LEASED: Batch<2> =
-    Batch::of(["held_id", "held_token"], leased!(), concat!(leased!(), " FOR UPDATE OF transfers"));
+static LEASED: Batch<2> = Batch::of(
+    ["held_id", "held_token"],
+    leased!(),
+    concat!(leased!(), in_order!(), " FOR UPDATE OF transfers"),
+);
 
 macro_rules! named {
     () => {
-        concat!(
-            "SELECT ",
-            known_columns!(),
-            " FROM transfers JOIN v ON transfers.request_id = v.name ORDER BY transfers.request_id"
-        )
+        concat!("SELECT ", known_columns!(), " FROM transfers JOIN v ON transfers.request_id = v.name ")
     };
 }
 
 /// Only whoever writes asks for it.
-static NAMED: Batch<1> = Batch::of(["name"], named!(), concat!(named!(), " FOR UPDATE OF transfers"));
+static NAMED: Batch<1> =
+    Batch::of(["name"], named!(), concat!(named!(), in_order!(), " FOR UPDATE OF transfers"));
 
-static RENEW: Batch<3> = Batch::new(
+macro_rules! renew {
+    () => {
+        "UPDATE transfers SET lease_until = v.until FROM v WHERE transfers.id = v.id AND transfers.lease_token = v.token"
+    };
+}
+
+static RENEW: Batch<3> = Batch::of(
     ["id", "token", "until"],
-    "UPDATE transfers SET lease_until = v.until FROM v WHERE transfers.id = v.id AND transfers.lease_token = v.token",
+    renew!(),
+    concat!(
+        ", mine AS MATERIALIZED (SELECT transfers.id FROM transfers JOIN v ON transfers.id = v.id ",
+        in_order!(),
+        " FOR UPDATE OF transfers) ",
+        renew!(),
+        " AND transfers.id IN (SELECT id FROM mine)"
+    ),
 );
 
 impl Tx {
     /// Finds up to `limit` of a system's due transfers to claim, those that are due longest first, and keeps other
     /// transactions from them. A queued one becomes `sending`; one that the partner has stays in its state and is leased for a
-    /// query or a withdrawal.
+    /// query or a withdrawal. Nothing is written yet: a lease holds once its `save` was given to [`Tx::save_all`] in this
+    /// transaction.
     ///
     /// # Errors
     /// [`StoreError`].
+    #[must_use = "nothing is claimed until it is saved"]
     pub async fn claim(
         &mut self,
         system: &System,

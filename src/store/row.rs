@@ -29,7 +29,9 @@ macro_rules! transfer_columns {
 }
 pub(super) use transfer_columns;
 
-/// The sealed document, beside the columns of `transfers`: a lock of the row does not lock it.
+/// The sealed document, beside the columns of `transfers`: a lock of the row does not lock it. On PostgreSQL, where a row was
+/// waited for, it is the document from before that wait: good for a person's names to be starred out, not to be sent. (What is
+/// claimed is never waited for.)
 macro_rules! document_column {
     () => {
         "(SELECT document_sealed FROM documents WHERE transfer_id = transfers.id) AS document_sealed"

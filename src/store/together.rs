@@ -9,6 +9,9 @@ const MOST: usize = 64;
 
 /// Work of which many pieces cost little more than one. Like [`Work`], it may run more than once.
 pub trait Together: Clone + Send + Sync + 'static {
+    /// What its transactions are called in metrics.
+    const NAME: &'static str;
+
     /// What comes of one.
     type Done: Send + 'static;
 
@@ -38,6 +41,8 @@ struct Piece<T: Together> {
 struct All<T>(Vec<T>);
 
 impl<T: Together> Work for All<T> {
+    const NAME: &'static str = T::NAME;
+
     type Done = Vec<T::Done>;
 
     fn sharing(&self) -> Sharing {
@@ -83,6 +88,8 @@ impl<T: Together> Hand<T> {
     /// The next go; without one nobody takes up any more.
     fn next(&self) -> Vec<Piece<T>> {
         let mut waiting = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        // Whoever went away is asked for again by whoever sent it: what waits must not grow while a database is gone.
+        waiting.pieces.retain(|one| !one.reply.is_closed());
         let most = waiting.pieces.len().min(MOST);
         waiting.taken_up = most > 0;
         waiting.pieces.drain(..most).collect()
@@ -114,9 +121,15 @@ async fn take_up<T: Together>(store: &Store, hand: &Hand<T>) {
             }
             Err(error) => {
                 tracing::warn!(%error, pieces = go.len(), "work that was done in one go failed: each is tried alone");
+                let mut gone = error.is_unreachable();
                 for Piece { piece, reply } in go {
-                    let done = store.grouped(All(vec![piece])).await;
-                    let done = done.and_then(|done| done.into_iter().next().ok_or(StoreError::Closed));
+                    let done = if gone {
+                        Err(StoreError::Closed)
+                    } else {
+                        let done = store.grouped(All(vec![piece])).await;
+                        done.and_then(|done| done.into_iter().next().ok_or(StoreError::Closed))
+                    };
+                    gone = gone || done.as_ref().is_err_and(StoreError::is_unreachable);
                     // Nobody may be waiting any more: the work is done all the same.
                     drop(reply.send(done));
                 }

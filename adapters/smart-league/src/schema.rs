@@ -4,6 +4,7 @@
 use jiff::Timestamp;
 use league_contract::identity::Gender;
 use league_contract::reason::Reason;
+use league_contract::text;
 use league_contract::transfer::Initiator;
 use league_contract::{
     EventKind, Organization, OrganizationCheck, OrganizationKind, OrganizationPage, PartnerStatus, Receipt,
@@ -303,8 +304,8 @@ impl TryFrom<Push> for StatusEvent {
     type Error = &'static str;
 
     fn try_from(push: Push) -> Result<Self, &'static str> {
-        if !(1..=64).contains(&push.event_id.chars().count()) {
-            return Err("eventId has not 1 to 64 characters");
+        if text::clean(&push.event_id, 1, 64).as_ref() != Ok(&push.event_id) {
+            return Err("eventId is not 1 to 64 printable characters");
         }
         let (kind, reason, organization_id) = match push.event {
             Event::TransferApproved(data) => (EventKind::Status(PartnerStatus::Approved), None, data.org_id),

@@ -20,7 +20,8 @@ impl Writer {
     /// An empty document, or part of one.
     #[must_use]
     pub fn new() -> Self {
-        Self { inner: quick_xml::Writer::new(Vec::new()), open: Vec::new() }
+        // A message of the profiles fits; a longer one grows.
+        Self { inner: quick_xml::Writer::new(Vec::with_capacity(2048)), open: Vec::new() }
     }
 
     /// Begins an element; namespace declarations are attributes like others.

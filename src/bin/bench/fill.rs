@@ -135,6 +135,11 @@ pub(super) async fn multiply(database: &Database, total: usize) -> anyhow::Resul
         }
         there = db.number("SELECT COUNT(*) FROM transfers").await?;
     }
+    db.execute(
+        "INSERT INTO open_people (person, transfer_id) SELECT person, id FROM transfers \
+         WHERE state NOT IN ('completed', 'rejected', 'overdue', 'withdrawn') ON CONFLICT DO NOTHING",
+    )
+    .await?;
     if database.is_sqlite() {
         db.execute("ANALYZE; PRAGMA wal_checkpoint(TRUNCATE)").await?;
     } else {

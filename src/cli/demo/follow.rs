@@ -227,7 +227,7 @@ impl Follower {
         ];
         let body = body.map(|body| body.to_string().into_bytes()).unwrap_or_default();
         let request = WireRequest { method, target: path.to_owned(), headers, body };
-        let response = self.client.transport.send(request).await.ok()?;
+        let response = self.client.transport.send(&request).await.ok()?;
         Some((response.status, serde_json::from_slice(&response.body).unwrap_or_default()))
     }
 

@@ -1,9 +1,10 @@
 //! A daemon that ends at any point: nothing is lost, and nothing is sent twice.
 
-use crate::support::{SIDES, Setup, Side, TestApp, until};
+use crate::support::{SIDES, Setup, Side, TestApp, in_time, until};
 use jiff::SignedDuration;
 use league_contract::{Call, Operation};
 use league_gateway::lifecycle::Ended;
+use league_gateway::outbound::Desk;
 use league_gateway::partner::Exchange;
 use league_gateway::store::{Abandoned, Claimant, Lease, NewAttempt};
 use league_sandbox::{Fault, FaultKind, Rule, Step};
@@ -251,5 +252,57 @@ async fn a_document_that_cannot_be_opened_waits_until_it_can() {
     test.run_until_idle().await;
     assert_eq!(test.get("SEALED").await["state"], "completed");
     assert_eq!(test.get("SOUND").await["state"], "completed");
+    test.finish().await;
+}
+
+/// A turn that failed is made again later; by then its transfer may be another daemon's, and that one's exchange under way.
+#[tokio::test]
+async fn a_turn_that_is_made_again_leaves_anothers_exchange_alone() {
+    let side = &SIDES[0];
+    let test = Setup::by_hand().rules(waiting()).faults(vec![side.fault(FaultKind::Hang, 1)]).start().await;
+    test.cut_callbacks();
+    test.submit(&side.document("TWICE", 1)).await;
+    let partner = test.partner(side.system);
+    let as_daemon = |name: &str| {
+        let mut driver = test.app.driver(partner);
+        driver.delivery.worker = name.into();
+        driver
+    };
+    let (one, two) = (as_daemon("one"), as_daemon("two"));
+    let (mut desk, mut other) = (Desk::default(), Desk::default());
+    let mut database = test.connection().await;
+    let mut change = async |sql: &'static str| {
+        sqlx::query(sql).execute(&mut database).await.expect("changed");
+    };
+    // The first one's check is back when its database is gone.
+    change("CREATE TRIGGER gone BEFORE INSERT ON attempts BEGIN SELECT RAISE(ABORT, 'gone'); END").await;
+    in_time("the turn that fails", async {
+        while one.work(&mut desk, true).await.is_ok() {
+            tokio::task::yield_now().await;
+        }
+    })
+    .await;
+    change("DROP TRIGGER gone").await;
+    let sweeper = test.app.sweeper();
+    let rescued = sweeper.rescue(Abandoned::Of("one")).await.expect("it is taken back");
+    assert_eq!((rescued.queued, rescued.unconfirmed), (1, 0), "nothing had gone out");
+    let arrived = || test.at_partner("TWICE").is_some_and(|line| line.effective == 1);
+    in_time("the second one's submit", async {
+        while !arrived() {
+            two.work(&mut other, true).await.expect("it works");
+            tokio::task::yield_now().await;
+        }
+    })
+    .await;
+    one.work(&mut desk, true).await.expect("its database is back");
+    assert_eq!(test.exchanges("TWICE").await.last().map(String::as_str), Some("check_organization:answered"));
+    assert_eq!(test.exchanges("TWICE").await[1], "submit:", "it is under way yet");
+    drop((desk, other));
+    let rescued = sweeper.rescue(Abandoned::Of("two")).await.expect("it is taken back");
+    assert_eq!((rescued.queued, rescued.unconfirmed), (0, 1), "it may have arrived");
+    for _ in 0..3 {
+        one.run_once().await.expect("it works");
+    }
+    assert_eq!(test.at_partner("TWICE").map(|line| (line.submits, line.effective)), Some((1, 1)));
     test.finish().await;
 }

@@ -152,6 +152,7 @@ mod postgres_alone {
     laws! { Postgres;
         together:
             a_claim_passes_over_what_is_being_claimed
+            who_ends_meanwhile_is_not_open
             works_that_wait_for_each_other_both_end
             a_commit_rings_in_other_processes;
         doors:

@@ -106,6 +106,28 @@ pub(super) async fn a_claim_passes_over_what_is_being_claimed(bench: Bench) {
     assert_eq!(bench.number("SELECT COUNT(*) FROM transfers WHERE lease_token IS NOT NULL").await, 3);
 }
 
+/// PostgreSQL alone: what was waited for is looked at again.
+pub(super) async fn who_ends_meanwhile_is_not_open(bench: Bench) {
+    let first = sample(1);
+    let id = bench.put(&first).await;
+    let mut ending = bench.store.write("law").await.expect("it begins");
+    happen(&mut ending, id, reported(PartnerStatus::Rejected), 1).await.expect("it ends");
+    let mut asking = bench.store.write("law").await.expect("it begins");
+    let asked = asking.open_transfer_of(&first.person.index);
+    let waits = format!(
+        "SELECT COUNT(*) FROM pg_stat_activity WHERE wait_event_type = 'Lock' AND application_name = '{}'",
+        bench.database.name()
+    );
+    let end = async {
+        while bench.number(&waits).await == 0 {
+            tokio::task::yield_now().await;
+        }
+        ending.commit().await.expect("it commits");
+    };
+    let (open, ()) = in_time("the end of the wait", async { tokio::join!(asked, end) }).await;
+    assert!(open.expect("it is readable").is_none(), "it has ended");
+}
+
 /// Locks two systems, one after the other; the first time, not before another work has locked its own first one.
 struct Crossing {
     systems: [&'static System; 2],
@@ -114,6 +136,8 @@ struct Crossing {
 }
 
 impl Work for Crossing {
+    const NAME: &'static str = "crossing";
+
     type Done = ();
 
     fn sharing(&self) -> Sharing {
@@ -181,6 +205,8 @@ struct Noted {
 }
 
 impl Together for Noted {
+    const NAME: &'static str = "noted";
+
     type Done = usize;
 
     async fn run_all(all: &[Self], tx: &mut Tx) -> Result<Vec<usize>, StoreError> {
