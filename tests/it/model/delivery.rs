@@ -42,6 +42,8 @@ pub(super) enum Broken {
     RescueRequeues,
     /// A callback is answered before its commit.
     CallbackAnsweredFirst,
+    /// Who opens an attempt once more closes what is open of the transfer, whosoever it is.
+    AbandonUnfenced,
 }
 
 /// Everything at one instant. Daemons are alike: their order says nothing.
@@ -99,6 +101,8 @@ pub(super) enum Task {
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub(super) enum Stage {
     Claimed,
+    /// The second commit failed, or its end is unknown: it is made again.
+    Unsure,
     Open,
     Over(Answered),
 }
@@ -111,6 +115,8 @@ pub(super) enum Step {
         row: usize,
     },
     Open(usize),
+    /// The second commit's end is unknown; did it happen?
+    Unsure(usize, bool),
     Exchange(usize, Fate),
     Settle(usize),
     Crash(usize),
@@ -222,6 +228,10 @@ impl Delivery {
     fn open(&self, world: &mut World, daemon: usize, work: Work) {
         let row = &mut world.rows[work.row];
         let ours = row.lease == Some(work.token);
+        if work.stage == Stage::Unsure && (ours || self.is(Broken::AbandonUnfenced)) {
+            // Nobody sends for what it opened before.
+            row.abandon();
+        }
         if !ours && !self.is(Broken::OpenUnfenced) {
             world.daemons[daemon] = Daemon::Idle;
             return;
@@ -241,6 +251,15 @@ impl Delivery {
                 world.daemons[daemon] = Daemon::Busy(Work { stage: Stage::Open, ..work });
             }
         }
+    }
+
+    /// The second commit, of which the daemon hears nothing: no bytes go.
+    fn unsure(world: &mut World, daemon: usize, work: Work, happened: bool) {
+        let row = &mut world.rows[work.row];
+        if happened && row.lease == Some(work.token) {
+            row.open |= 1 << work.token;
+        }
+        world.daemons[daemon] = Daemon::Busy(Work { stage: Stage::Unsure, ..work });
     }
 
     /// The bytes go, and what becomes of them.
@@ -463,7 +482,10 @@ impl Model for Delivery {
                     steps.extend(rows.map(|row| Step::Claim { daemon: number, row }));
                 }
                 Daemon::Busy(work) => steps.extend(match work.stage {
-                    Stage::Claimed => vec![Step::Open(number)],
+                    Stage::Claimed if work.task == Task::Exchange(Operation::Submit) => {
+                        vec![Step::Open(number), Step::Unsure(number, false), Step::Unsure(number, true)]
+                    }
+                    Stage::Claimed | Stage::Unsure => vec![Step::Open(number)],
                     Stage::Open => {
                         let fates = self.fates(*work, &world.books[work.row]);
                         fates.into_iter().map(|fate| Step::Exchange(number, fate)).collect()
@@ -487,6 +509,7 @@ impl Model for Delivery {
         match step {
             Step::Claim { daemon, row } => self.claim(world, daemon, row)?,
             Step::Open(daemon) => self.open(world, daemon, last.work(daemon)?),
+            Step::Unsure(daemon, happened) => Self::unsure(world, daemon, last.work(daemon)?, happened),
             Step::Exchange(daemon, fate) => self.exchange(world, daemon, last.work(daemon)?, fate),
             Step::Settle(daemon) => {
                 let work = last.work(daemon)?;

@@ -18,7 +18,7 @@
 //! milestones, several systems, holds, amendments, the organization check (it changes nothing at the partner; claim and
 //! open are two commits here as with a check, which covers the one commit of a turn without). A turn's transaction moves
 //! several rows; the rows are independent, so one at a time says the same. Rollbacks: a commit that fails is a step not
-//! taken.
+//! taken, but for the second one of a delivery, whose end may be unknown.
 //!
 //! # What holds, and what it needs
 //!
@@ -190,6 +190,13 @@ fn no_fencing_at_the_settlement_is_caught() {
 #[test]
 fn no_fencing_at_the_opening_is_caught() {
     caught(Broken::OpenUnfenced);
+}
+
+#[test]
+fn closing_anothers_attempt_is_caught() {
+    // It takes three claims to send blindly, and more attempts than the model has to double.
+    let broken = Some(Broken::AbandonUnfenced);
+    counterexample("AbandonUnfenced", Delivery { broken, ..base() }, BLIND);
 }
 
 #[test]
