@@ -1,9 +1,10 @@
 //! What every measurement shares: a folder, the sink, a client, the daemon's keys, and made-up transfers.
 
 use super::daemon::Program;
-use super::database::Database;
+use super::database::{Database, Server};
 use super::fill::{Side, document};
 use super::http::{Http, Letter};
+use super::queues::Queues;
 use super::sink::Partner;
 use anyhow::Context as _;
 use league_contract::Call;
@@ -21,6 +22,8 @@ pub(super) struct Lab {
     folder: TempDir,
     quick: bool,
     keys: String,
+    /// Or why there are none.
+    queues: Result<Queues, String>,
     pub(super) http: Http,
     pub(super) sink: Partner,
     pub(super) program: Program,
@@ -44,7 +47,13 @@ impl<'a> Setup<'a> {
 }
 
 impl Lab {
-    pub(super) async fn open(folder: Option<&Path>, quick: bool, program: Program) -> anyhow::Result<Self> {
+    /// With `peers`, the job queues are installed: where that fails, the rows that need them say so.
+    pub(super) async fn open(
+        folder: Option<&Path>,
+        quick: bool,
+        peers: bool,
+        program: Program,
+    ) -> anyhow::Result<Self> {
         // The provider is the process's; a second one is refused, and the first stays.
         drop(rustls::crypto::ring::default_provider().install_default());
         let mut builder = tempfile::Builder::new();
@@ -54,11 +63,24 @@ impl Lab {
         let keys = format!("keys = ['bench:{}']\nindex_key = '{}'\n", key.as_str(), index.as_str());
         let http = Http::new()?;
         let sink = Partner::start(http.clone()).await?;
-        Ok(Self { folder, quick, keys, http, sink, program })
+        let queues = if peers {
+            Queues::install(folder.path()).await.map_err(|error| format!("{error:#}"))
+        } else {
+            Err("no --peers: no job queue was run".to_owned())
+        };
+        Ok(Self { folder, quick, keys, queues, http, sink, program })
     }
 
     pub(super) fn folder(&self) -> &Path {
         self.folder.path()
+    }
+
+    /// The job queues that can be compared to a daemon on such a database, or why there are none.
+    pub(super) fn queues(&self, server: &Server) -> Result<&Queues, String> {
+        match server {
+            Server::Sqlite { .. } => Err("no job queue here runs on SQLite".to_owned()),
+            Server::Postgres { .. } => self.queues.as_ref().map_err(Clone::clone),
+        }
     }
 
     /// The number of a full run, or of a quick one.
@@ -103,7 +125,7 @@ impl Lab {
 
     /// The signed bytes of one transfer's submit.
     pub(super) async fn letter(&self, side: Side) -> anyhow::Result<Letter> {
-        let server = super::database::Server::Sqlite { folder: self.folder().to_owned() };
+        let server = Server::Sqlite { folder: self.folder().to_owned() };
         let database = server.create("letter").await?;
         let app = self.app(&Setup::of(&database, &[side])).await?;
         let read = app.intake.read(&document(side, "L", 0)?);

@@ -6,6 +6,7 @@ use super::fill::{Side, document, queue, request_id};
 use super::http::Letter;
 use super::lab::{Lab, Setup};
 use super::peers::Plain;
+use super::queues::NAMES;
 use super::report::{Goal, Report};
 use super::watch::{self, percentile};
 use anyhow::{Context as _, ensure};
@@ -40,9 +41,53 @@ pub(super) async fn figures(lab: &Lab, server: &Server, report: &mut Report) -> 
     let (plain_50, plain_99) = (percentile(&mut plain, 0.5), percentile(&mut plain, 0.99));
     report.figure("plain loop, from the insert's beginning to the partner, p50", plain_50, "ms", Goal::None);
     report.figure("plain loop, the same, p99", plain_99, "ms", Goal::None);
-    report.figure("idle, p50 from sending the POST / the plain loop's", p50 / plain_50, "", Goal::Most(0.7));
-    report.figure("idle, p99 from sending the POST / the plain loop's", p99 / plain_99, "", Goal::Most(0.7));
+    report.figure("idle, p50 from sending the POST / the plain loop's", p50 / plain_50, "", Goal::None);
+    report.figure("idle, p99 from sending the POST / the plain loop's", p99 / plain_99, "", Goal::None);
+    let rivals = rivals(lab, server, &letter, count).await;
+    for Rival { name, p50, p99 } in rivals.iter().flatten() {
+        report.figure(&format!("{name}, idle, from enqueue to the sink, p50"), *p50, "ms", Goal::None);
+        report.figure(&format!("{name}, idle, from enqueue to the sink, p99"), *p99, "ms", Goal::None);
+    }
+    beside(report, "p50", p50, best(&rivals, |rival| rival.p50));
+    beside(report, "p99", p99, best(&rivals, |rival| rival.p99));
     Ok(())
+}
+
+/// An idle job queue.
+struct Rival {
+    name: &'static str,
+    p50: f64,
+    p99: f64,
+}
+
+/// All job queues, one after the other, or why there are none.
+async fn rivals(lab: &Lab, server: &Server, letter: &Letter, count: usize) -> Result<Vec<Rival>, String> {
+    let queues = lab.queues(server)?;
+    let mut rivals = Vec::new();
+    for name in NAMES {
+        let took = queues.latencies(lab, server, letter, (name, count)).await;
+        let mut took = took.map_err(|error| format!("{error:#}"))?;
+        rivals.push(Rival { name, p50: percentile(&mut took, 0.5), p99: percentile(&mut took, 0.99) });
+    }
+    Ok(rivals)
+}
+
+/// Whose figure is the lowest, and what it is.
+fn best(
+    rivals: &Result<Vec<Rival>, String>,
+    figure: fn(&Rival) -> f64,
+) -> Result<(&'static str, f64), String> {
+    let all = rivals.as_ref().map_err(Clone::clone)?.iter().map(|rival| (rival.name, figure(rival)));
+    all.min_by(|one, other| one.1.total_cmp(&other.1)).ok_or_else(|| "there are no job queues".to_owned())
+}
+
+/// The daemon's figure beside the best job queue's.
+fn beside(report: &mut Report, what: &str, own: f64, best: Result<(&'static str, f64), String>) {
+    let row = format!("idle, {what} from sending the POST / the best peer's");
+    match best {
+        Ok((name, value)) => report.figure(&format!("{row} ({name})"), own / value, "", Goal::Most(0.7)),
+        Err(why) => report.failed(&row, &why),
+    }
 }
 
 /// Milliseconds from sending the POST, and from its answer.

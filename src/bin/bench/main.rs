@@ -15,6 +15,7 @@ mod latency;
 mod machine;
 mod peers;
 mod process;
+mod queues;
 mod report;
 mod restart;
 mod sink;
@@ -42,6 +43,9 @@ struct Arguments {
     /// A PostgreSQL server on this machine, as a user who may create databases
     #[arg(long, env = "LEAGUE_TEST_POSTGRES", hide_env_values = true, value_name = "URL")]
     postgres: Option<String>,
+    /// Compare with job queues for PostgreSQL, too; needs node and npm, and installs them into the bench's temporary folder
+    #[arg(long)]
+    peers: bool,
     /// Only these groups of figures (repeatable)
     #[arg(long, value_enum)]
     only: Vec<Group>,
@@ -68,7 +72,7 @@ enum Which {
 /// Figures that are measured together.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
 enum Group {
-    /// Raw posting, commits, the plain loop, the daemon's drain
+    /// Raw posting, commits, the plain loop, job queues, the daemon's drain
     Drain,
     /// From enqueue to arrival
     Latency,
@@ -117,9 +121,9 @@ fn main() -> anyhow::Result<ExitCode> {
 }
 
 async fn measure(arguments: &Arguments) -> anyhow::Result<()> {
-    let lab =
-        Lab::open(arguments.folder.as_deref(), arguments.quick, Program::new(arguments.gateway.clone())?)
-            .await?;
+    let program = Program::new(arguments.gateway.clone())?;
+    let peers = arguments.peers && arguments.database != Which::Sqlite;
+    let lab = Lab::open(arguments.folder.as_deref(), arguments.quick, peers, program).await?;
     let mut report = Report::new(arguments.quick);
     let groups = if arguments.only.is_empty() { &Group::ALL[..] } else { &arguments.only };
     if arguments.database != Which::Postgres {
@@ -145,6 +149,9 @@ async fn run(lab: &Lab, server: &Server, groups: &[Group], report: &mut Report) 
     match server.describe().await {
         Ok(text) => report.machine(text),
         Err(error) => return report.missing(server.name(), &format!("{error:#}")),
+    }
+    if let Ok(queues) = lab.queues(server) {
+        report.machine(queues.describe());
     }
     report.begin(server.name());
     for group in groups {

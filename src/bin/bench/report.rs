@@ -129,15 +129,19 @@ const INTRODUCTION: &str = "\
 
 Written by `bench` (`src/bin/bench`); run it again instead of editing. Daemon, partner and database shared one machine and
 one run; ratios and processor time carry over to other machines, rates do not. Where drains are compared, a figure is the median of
-several rounds of raw posting, plain loop and daemon in turn.
+several rounds of raw posting, plain loop, job queues (with `--peers`, on PostgreSQL) and daemon in turn.
 
 - **raw posting**: the bytes of one real signed submit, posted again and again by `reqwest` at the daemon's concurrency; no database.
-- **plain loop**: the plainest outbox, as a peer: reads a batch of rows, posts them side by side, deletes them with one statement,
-  commits. No signature, sealing, timeline or events. Other job queues are not run here.
+- **plain loop**: the plainest outbox, for comparison without a goal: reads a batch of rows, posts them side by side, deletes them with
+  one statement, commits. No signature, sealing, timeline or events.
+- **peers**: job queues for PostgreSQL, run with `--peers` alone (`src/bin/bench/peers`): one Node process each, a database of its own,
+  the letter's body as each job's payload, posted by `undici` at the daemon's concurrency. A drain has the batches that the queue offers, and
+  is measured after a thousand other jobs; an idle queue takes jobs singly: graphile-worker is notified by PostgreSQL, pg-boss, which polls,
+  is told in its own process.
 - The daemon runs with `concurrency = 128` (the default is 16) and `rate_per_second = 100000`, logs warnings alone, and does all that it
   always does. SQLite runs with `synchronous = FULL`, PostgreSQL as its server is set up (see below).
 - The sink answers with the partners' signatures and checks nothing.
-- Processor time counts the daemon's process and PostgreSQL's, not the sink's.
+- Processor time counts the process of the daemon (or of what is compared to it) and PostgreSQL's, not the sink's.
 
 ";
 

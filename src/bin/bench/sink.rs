@@ -35,6 +35,8 @@ pub(super) struct Partner {
 pub(super) struct Summary {
     /// Transfers that were submitted.
     pub(super) submits: usize,
+    /// Calls of any kind, repeated ones too.
+    pub(super) calls: usize,
     /// The first call of any kind, in nanoseconds since the epoch.
     pub(super) first: Option<i64>,
 }
