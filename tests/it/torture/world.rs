@@ -91,9 +91,9 @@ impl World {
             command.env("LEAGUE_GATEWAY__DELIVERY__WORKER_ID", format!("daemon-{at}"));
             command
         };
-        told(command(0), &["db", "migrate"]);
+        told(command(0), &["db", "migrate"]).await;
         let roles = ["--role", "submit", "--role", "view"];
-        let token = told(command(0), &[["tokens", "create", "--name", "upstream"], roles].concat());
+        let token = told(command(0), &[["tokens", "create", "--name", "upstream"], roles].concat()).await;
         let run = move |at| {
             let mut command = command(at);
             command.arg("run");
@@ -142,9 +142,10 @@ async fn sandbox(faults: Faults) -> Sandbox {
     Sandbox::start(config).await.expect("the sandbox starts")
 }
 
-/// What a command says; it must succeed.
-fn told(mut command: Command, arguments: &[&str]) -> String {
-    let output = command.args(arguments).output().expect("runs");
+/// What a command says; it must succeed. It may speak to what this process serves, so no thread of the runtime waits for it.
+async fn told(mut command: Command, arguments: &[&str]) -> String {
+    command.args(arguments);
+    let output = tokio::task::spawn_blocking(move || command.output()).await.expect("it ends").expect("runs");
     assert!(output.status.success(), "{arguments:?}: {}", String::from_utf8_lossy(&output.stderr));
     String::from_utf8_lossy(&output.stdout).trim().to_owned()
 }
