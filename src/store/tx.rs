@@ -26,6 +26,11 @@ static POSTGRES_MIGRATIONS: Migrator = sqlx::migrate!("src/store/migrations/post
 /// A daemon needs few: some that write, some that read, one that listens. Several daemons share what the server allows.
 const POSTGRES_CONNECTIONS: u32 = 9;
 
+/// How much of a SQLite file the writer and each reader keep in memory, in KiB: the writer comes back to the same pages turn by
+/// turn, however large the file is; a look does not.
+const WRITERS_CACHE: &str = "-4096";
+const READERS_CACHE: &str = "-512";
+
 /// No answer to a statement takes longer; what waits for locks of others gives up before.
 const LONGEST: Duration = Duration::from_secs(30);
 
@@ -203,12 +208,12 @@ impl Store {
                     Ok(!connection.is_in_transaction())
                 })
             })
-            .connect_with(options.clone())
+            .connect_with(options.clone().pragma("cache_size", WRITERS_CACHE))
             .await
             .map_err(failed)?;
         let readers = SqlitePoolOptions::new()
             .max_connections(4)
-            .connect_with(options.pragma("query_only", "ON"))
+            .connect_with(options.pragma("query_only", "ON").pragma("cache_size", READERS_CACHE))
             .await
             .map_err(failed)?;
         Ok(SqlitePools { writer, readers, path })
