@@ -263,14 +263,15 @@ fn verdict_of(step: &Advance) -> CallbackVerdict {
     }
 }
 
-async fn alarm(tx: &mut Tx, entry: &Entry, at: Timestamp) -> Result<(), StoreError> {
+/// What somebody said contradicts what is known of a transfer.
+pub(crate) async fn alarm(tx: &mut Tx, entry: &Entry, at: Timestamp) -> Result<(), StoreError> {
     let detail = contradiction(&entry.request_id);
     tx.raise_alarm(Some(&entry.system), AlarmKind::Conflicts, detail, at).await?;
     Ok(())
 }
 
 /// What an alarm says of a contradiction: the first one's transfer; the others are found in the same way.
-pub(crate) fn contradiction(request_id: &RequestId) -> [String; 2] {
+fn contradiction(request_id: &RequestId) -> [String; 2] {
     [
         format!(
             "{request_id} 的状态与对方系统后来的说法矛盾，以先到者为准；请用 outbox show 查看并向对方核实"

@@ -5,9 +5,8 @@ use super::Delivery;
 use super::exchange::{Checked, Finished, Hand, Started};
 use super::settle::{Consequence, Situation, consequence};
 use super::step::{self, End, Step, step};
-use crate::alarm::AlarmKind;
 use crate::gate::{Gate, Why, gate};
-use crate::inbound::apply::{contradiction, ended_badly};
+use crate::inbound::apply::{alarm, ended_badly};
 use crate::organization::check::Finding;
 use crate::partner::{Exchange, Outcome, Partner, Prepared};
 use crate::store::{
@@ -209,9 +208,7 @@ impl Turn {
             tracing::error!(%request_id, %system, cause,
                 "an answer contradicts the transfer's state: nothing was changed, somebody must look");
         });
-        let detail = contradiction(&step.entry.request_id);
-        tx.raise_alarm(Some(&self.partner.system), AlarmKind::Conflicts, detail, *at).await?;
-        Ok(())
+        alarm(tx, &step.entry, *at).await
     }
 
     /// What was checked: the name is fixed and the submit goes out, or there is no such organization.

@@ -246,10 +246,7 @@ impl Tx {
     /// All columns, table by table. No table refers to another.
     async fn catalog(&mut self) -> Result<Vec<Column>, StoreError> {
         let sql = self.look(CATALOG);
-        let mut columns: Vec<Column> =
-            on!(self, "reading its catalog", db => sqlx::query_as(sql).fetch_all(db))?;
-        columns.sort_by(|a, b| a.table_name.cmp(&b.table_name));
-        Ok(columns)
+        on!(self, "reading its catalog", db => sqlx::query_as(sql).fetch_all(db))
     }
 
     /// One of the two stands still while the other works: that is no reason to end it.

@@ -190,7 +190,6 @@ impl Store {
             .create_if_missing(true)
             .journal_mode(SqliteJournalMode::Wal)
             .synchronous(SqliteSynchronous::Full)
-            .foreign_keys(true)
             .busy_timeout(Duration::from_secs(10))
             // What leaves the intake table was clear text: its page must not keep it.
             .pragma("secure_delete", "ON");

@@ -212,7 +212,6 @@ impl Database {
                     .create_if_missing(true)
                     .journal_mode(SqliteJournalMode::Wal)
                     .synchronous(synchronous)
-                    .foreign_keys(false)
                     .busy_timeout(Duration::from_secs(60));
                 Connection::Sqlite(options.connect().await?)
             }
