@@ -6,7 +6,8 @@ use crate::inbound::{Feed, Receiver};
 use crate::intake::Intake;
 use crate::lifecycle::Lifecycle;
 use crate::notify::Bell;
-use crate::organization::check::CheckCache;
+use crate::organization::check::Organizations;
+use crate::organization::directory::LocalDirectory;
 use crate::outbound::{Delivery, Driver, Sweeper};
 use crate::partner::{Partner, Partners, Policy, fresh_nonce};
 use crate::routing::{self, Routes};
@@ -48,6 +49,8 @@ pub struct App {
     doorbell: Bell,
     /// The one validation.
     pub intake: Intake,
+    /// Answers about organizations.
+    pub organizations: Organizations,
     /// Cancelled when the daemon is to stop.
     pub stop: CancellationToken,
     /// This run of this daemon: its name and something that no other run has.
@@ -96,6 +99,16 @@ pub fn partners(settings: &Settings, sealer: &Sealer) -> anyhow::Result<Partners
     Ok(partners)
 }
 
+/// Where transfers go: the configuration's file, or the built-in one.
+///
+/// # Errors
+/// A file that can't be read, or says what can't be.
+pub fn routes(settings: &Settings) -> anyhow::Result<Routes> {
+    let Some(path) = &settings.routes_file else { return Ok(Routes::parse(routing::BUILT_IN)?) };
+    let text = std::fs::read_to_string(path).with_context(|| format!("routing.file {}", path.display()))?;
+    Routes::parse(&text).with_context(|| path.display().to_string())
+}
+
 /// A name for this run: a restart under the same name is another run, and knows what the one before has left.
 fn instance(worker: &str) -> Arc<str> {
     let run = hex::encode(&fresh_nonce().0[..4]);
@@ -108,24 +121,18 @@ impl App {
     /// # Errors
     /// What of the configuration can't be used.
     pub async fn open(settings: Settings, clock: Clock) -> anyhow::Result<Self> {
-        let routes = match &settings.routes_file {
-            Some(path) => {
-                let text = std::fs::read_to_string(path)
-                    .with_context(|| format!("routing.file {}", path.display()))?;
-                Routes::parse(&text).with_context(|| path.display().to_string())?
-            }
-            None => Routes::parse(routing::BUILT_IN)?,
-        };
-        let routes = Arc::new(routes);
+        let routes = Arc::new(routes(&settings)?);
         let sealer = Arc::new(Sealer::new(&settings.privacy_keys, &settings.index_key)?);
         let partners = Arc::new(partners(&settings, &sealer)?);
         let store = Store::connect(&settings.database_url).await?;
         let bell = Bell::default();
+        let organizations = Organizations::new(LocalDirectory::at(settings.directory.clone()), clock.clone());
         let intake = Intake {
             store: store.clone(),
             sealer: sealer.clone(),
             routes: routes.clone(),
             partners: partners.clone(),
+            organizations: organizations.clone(),
             clock: clock.clone(),
             bell: bell.clone(),
             // A run that was killed may have left clear text in the log.
@@ -140,6 +147,7 @@ impl App {
             bell,
             doorbell: Bell::default(),
             intake,
+            organizations,
             stop: CancellationToken::new(),
             instance: instance(&settings.worker_id),
             settings,
@@ -160,6 +168,7 @@ impl App {
             sealer: self.sealer.clone(),
             clock: self.clock.clone(),
             bell: self.bell.clone(),
+            organizations: self.organizations.clone(),
             worker: self.instance.clone(),
             lease: self.settings.lease,
         }
@@ -218,7 +227,7 @@ impl App {
                 self.clock.clone(),
                 self.bell.clone(),
             ),
-            checks: CheckCache::default(),
+            organizations: self.organizations.clone(),
             public_url: self.settings.public_url.clone(),
             stop: self.stop.clone(),
             metrics,
@@ -234,6 +243,8 @@ impl App {
             self.store.migrate().await?;
         }
         self.store.require_current().await?;
+        // Before the first delivery: names go out as they are written there.
+        self.organizations.directory.look();
         let sweeper = self.sweeper();
         let worker = &self.settings.worker_id;
         let presence = self.store.appear(self.instance.clone(), worker, self.clock.now()).await?;
@@ -261,6 +272,8 @@ impl App {
         lifecycle.spawn(sweeper.run(presence, lifecycle.stop.clone(), drivers));
         lifecycle.spawn(self.drain_intake(leads, lifecycle.clone()));
         lifecycle.spawn(self.listen(lifecycle.stop.clone()));
+        let (directory, poll) = (self.organizations.directory.clone(), self.settings.poll_interval);
+        lifecycle.spawn(directory.watch(self.clock.clone(), poll, lifecycle.stop.clone()));
         let router = api::router(self.api(metrics));
         let stop = lifecycle.stop.clone();
         lifecycle.spawn(async move {

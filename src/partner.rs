@@ -193,6 +193,12 @@ impl Partner {
         Exchange { operation, started_at: context.now, finished_at, request, response, outcome }
     }
 
+    /// Whether the system can be asked for an organization's name before a submit.
+    #[must_use]
+    pub fn checks_names(&self) -> bool {
+        self.adapter.capabilities().organization_check
+    }
+
     /// Counts calls that were made beside the turns.
     pub fn count(&self, calls: u32) {
         self.asked.fetch_add(calls, Ordering::Relaxed);

@@ -1,6 +1,8 @@
 //! Province code → system. The routes are data (`config/routes.toml`); no code here knows a province.
 
 use league_contract::{Problem, ProblemCode, ProvinceCode, System, text};
+use league_directory::name::key;
+use league_directory::name::place::province_named;
 use serde::{Deserialize, Serialize};
 
 /// The routes as the program carries them; configuration may name another file.
@@ -172,29 +174,25 @@ impl Routes {
         }
     }
 
-    /// The province that a full name begins with, after the League's own prefix.
-    #[must_use]
-    pub fn named_in(&self, full_name: &str) -> Option<&Route> {
-        let name = full_name.trim();
-        let name = ["中国共产主义青年团", "共青团", "中共"]
-            .iter()
-            .find_map(|prefix| name.strip_prefix(prefix))
-            .unwrap_or(name);
-        self.routes
-            .iter()
-            .filter(|route| route.kind == RouteKind::Province)
-            .find(|route| name.starts_with(short(&route.name)))
+    /// The province whose name, long or short, a full name begins with, after the League's own prefix.
+    fn named_in(&self, full_name: &str) -> Option<&Route> {
+        let key = key(full_name);
+        let name = key.strip_prefix("共青团").unwrap_or(&key);
+        let provinces = self.routes.iter().filter(|route| route.kind == RouteKind::Province);
+        provinces.into_iter().find(|route| name.starts_with(short(&route.name)))
     }
 
-    /// The warning for a full name that begins with another province's name than its code's: `[zh, en]`.
+    /// The warning for a full name whose beginning says another province than its code, by the province's name or that of a
+    /// prefecture or university of it: `[zh, en]`.
     #[must_use]
     pub fn mismatch(&self, code: ProvinceCode, full_name: &str) -> Option<[String; 2]> {
         let chosen = self.of(code).filter(|route| route.kind == RouteKind::Province)?;
-        let named = self.named_in(full_name).filter(|route| route.code != code)?;
+        let by_place = province_named(full_name).and_then(ProvinceCode::parse).and_then(|code| self.of(code));
+        let named = by_place.or_else(|| self.named_in(full_name)).filter(|named| named.code != code)?;
         Some([
-            format!("组织全称以“{}”开头，而所选省级单位为{}，请核对", short(&named.name), chosen.name),
+            format!("从组织全称看属于{}，而所选省级单位为{}，请核对", named.name, chosen.name),
             format!(
-                "the full name begins with {}, but the chosen province is {}: please check",
+                "by its full name the organization is in {}, but the chosen province is {}: please check",
                 named.name, chosen.name
             ),
         ])
@@ -265,7 +263,14 @@ mod tests {
     fn another_provinces_name_is_a_warning_and_a_unit_is_not() {
         let routes = routes();
         let code = |text: &str| ProvinceCode::parse(text).expect("six digits");
-        assert!(routes.mismatch(code("320000"), "共青团浙江大学委员会").is_some());
+        for elsewhere in [
+            "共青团浙江大学委员会",
+            "共青团广东邮电职业技术学院委员会",
+            "中国共产主义青年团 福建师大附中委员会",
+            "共青团厦门市思明区委员会",
+        ] {
+            assert!(routes.mismatch(code("320000"), elsewhere).is_some(), "{elsewhere}");
+        }
         assert!(routes.mismatch(code("320000"), "中国共产主义青年团江苏省委员会").is_none());
         assert!(routes.mismatch(code("320000"), "共青团南京大学委员会").is_none());
         assert!(routes.mismatch(code("990001"), "共青团广东铁路公司委员会").is_none());

@@ -13,7 +13,7 @@ use crate::clock::Clock;
 use crate::inbound::Receiver;
 use crate::intake::Intake;
 use crate::notify::Bell;
-use crate::organization::check::CheckCache;
+use crate::organization::check::Organizations;
 use crate::partner::Partners;
 use crate::routing::Routes;
 use crate::store::Store;
@@ -57,8 +57,8 @@ pub struct ApiState {
     pub bell: Bell,
     /// Takes pushed messages.
     pub receiver: Receiver,
-    /// Systems' answers of the last minute.
-    pub checks: CheckCache,
+    /// Answers about organizations.
+    pub organizations: Organizations,
     /// How others reach us.
     pub public_url: String,
     /// Cancelled when the daemon stops: nobody is kept waiting then.

@@ -3,35 +3,17 @@
 use super::params::Params;
 use super::transfers::json;
 use super::{ApiProblem, ApiState, Authenticated, MAX_DOCUMENT, ProblemDocument, READERS, Shared};
-use crate::organization::check::{CheckAnswer, Finding, Source, check_cached, search};
-use crate::organization::normalize;
 use crate::partner::Partner;
+use crate::view::{CheckView, SearchPage};
 use axum::Json;
 use axum::body::Body;
 use axum::extract::State;
 use league_contract::document::{FULL_NAME_LIMIT, unknown_province};
-use league_contract::{Capabilities, Organization, Problem, ProblemCode, ProvinceCode, text};
+use league_contract::{Capabilities, Problem, ProblemCode, ProvinceCode, text};
+use league_directory::{Page, name};
 use serde::{Deserialize, Serialize};
 use std::sync::Arc;
 use utoipa::{IntoParams, ToSchema};
-
-/// The answer to a check of a full name.
-#[derive(Debug, Serialize, ToSchema)]
-pub(super) struct CheckView {
-    /// Which of the five.
-    result: Finding,
-    /// For people.
-    message: String,
-    /// For people.
-    message_en: String,
-    /// The system's id of it.
-    organization_id: Option<String>,
-    /// Which may have been meant.
-    #[schema(value_type = Vec<Object>)]
-    suggestions: Vec<Organization>,
-    /// Where the answer comes from.
-    source: Source,
-}
 
 /// What to search for.
 #[derive(Debug, Deserialize, IntoParams)]
@@ -39,27 +21,19 @@ pub(super) struct CheckView {
 pub(super) struct SearchQuery {
     /// Where: code, first two digits, or name.
     province_code: String,
-    /// Words of the name.
+    /// Words of the name, in any order; in the local directory also short forms and initials in pinyin.
     q: String,
-    /// At most so many, 1 to 200.
+    /// At most so many.
     #[serde(default = "twenty")]
+    #[param(minimum = 1, maximum = 200)]
     limit: u32,
+    /// How many to pass over: the `next_offset` of the page before.
+    #[serde(default)]
+    offset: u32,
 }
 
 const fn twenty() -> u32 {
     20
-}
-
-/// What was found.
-#[derive(Debug, Serialize, ToSchema)]
-pub(super) struct SearchPage {
-    /// How many there are in all.
-    total: u64,
-    /// The first of them.
-    #[schema(value_type = Vec<Object>)]
-    items: Vec<Organization>,
-    /// Where the answer comes from.
-    source: Source,
 }
 
 /// Where a province-level unit's transfers go.
@@ -106,13 +80,12 @@ pub(super) async fn check_name(
             ),
         )
     };
-    let name = name.filter(|name| !normalize::is_blank(name)).ok_or_else(unfit)?;
-    let CheckAnswer { result, message, message_en, organization_id, suggestions, source, .. } =
-        check_cached(&state.checks, &partner, &state.clock, code, &name).await.map_err(|_| unfit())?;
-    Ok(Json(CheckView { result, message, message_en, organization_id, suggestions, source }))
+    let name = name.filter(|name| !name::is_blank(name)).ok_or_else(unfit)?;
+    let answer = state.organizations.ask(&partner, code, &name).await.map_err(|_| unfit())?;
+    Ok(Json(CheckView::new(answer, state.clock.now())))
 }
 
-/// Search a system's list of organizations.
+/// Search the organizations of a province: the local directory's list, or the system's own where it holds none.
 #[utoipa::path(get, path = "/v1/organizations", tag = "organizations", params(SearchQuery),
     responses((status = 200, body = SearchPage), (status = 400, body = ProblemDocument), (status = 401, body = ProblemDocument), (status = 422, body = ProblemDocument),
         (status = 503, body = ProblemDocument)))]
@@ -123,7 +96,9 @@ pub(super) async fn search_names(
 ) -> Result<Json<SearchPage>, ApiProblem> {
     caller.require(&state, &READERS)?;
     let (code, partner) = route(&state, &query.province_code)?;
-    let least = partner.adapter.capabilities().search_keyword_least;
+    // The local directory finds by one character, too.
+    let local = state.organizations.holds(code);
+    let least = if local { 1 } else { partner.adapter.capabilities().search_keyword_least };
     let unfit = || {
         ApiProblem::one(
             &state,
@@ -136,7 +111,8 @@ pub(super) async fn search_names(
         )
     };
     let words = text::clean(&query.q, least as usize, 100).map_err(|_| unfit())?;
-    let page = search(&partner, &state.clock, code, &words, query.limit).await.map_err(|_| unfit())?;
+    let asked = Page { offset: query.offset.into(), limit: query.limit.clamp(1, 200).into() };
+    let page = state.organizations.search(&partner, code, &words, asked).await.map_err(|_| unfit())?;
     let page = page.ok_or_else(|| {
         ApiProblem::one(
             &state,
@@ -147,7 +123,7 @@ pub(super) async fn search_names(
             ),
         )
     })?;
-    Ok(Json(SearchPage { total: page.total, items: page.items, source: Source::System }))
+    Ok(Json(SearchPage::new(page, query.offset.into(), state.clock.now())))
 }
 
 /// Every province-level unit, where its transfers go, and what that system can do.

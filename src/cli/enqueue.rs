@@ -57,6 +57,7 @@ type Row = (u64, Parsed);
 
 pub(super) async fn run(context: &Context, args: EnqueueArgs) -> Done {
     let app = context.app().await?;
+    app.organizations.directory.look();
     let csv = args.file.extension().is_some_and(|ending| ending.eq_ignore_ascii_case("csv"));
     let format = args.format.unwrap_or(if csv { Format::Csv } else { Format::Jsonl });
     let (reader, size) = open(&args.file)?;

@@ -1,6 +1,6 @@
 //! `outbox`: what is in it, and the story of one transfer.
 
-use super::{Context, Done, Failure};
+use super::{Context, Done, Failure, orgs};
 use crate::app::REGISTRATIONS;
 use crate::store::{Attempt, CallbackRow, Filter, TimelineLine};
 use crate::transfer::State;
@@ -153,13 +153,16 @@ async fn show(context: &Context, request_id: &str) -> Done {
         "{} → {} {}",
         view.source.full_name, view.destination.province, view.destination.full_name
     ));
+    if let Some(sent) = &view.destination.sent_name {
+        out.line(format!("{} {sent}", out.dim(out.lang.pick("发送时的名称：", "sent as:"))));
+    }
     for warning in &view.warnings {
         out.line(out.bad(out.lang.pick(&warning.zh, &warning.en)));
     }
     if let Some(error) = &view.last_error {
         out.line(out.bad(&format!("{}: {}", error.code, out.lang.pick(&error.zh, &error.en))));
         for suggestion in &error.suggestions {
-            out.line(format!("  ? {} {}", suggestion.organization_id, suggestion.full_name));
+            out.line(orgs::suggestion(out, suggestion));
         }
     }
     if let Some(guidance) = &view.guidance {

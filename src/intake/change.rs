@@ -41,7 +41,12 @@ impl Intake {
             warnings: new.entry.warnings.clone(),
             ..known.entry.clone()
         };
-        let stored = self.occur(&mut tx, after, Event::Amended, "修改", "amended").await?;
+        // Who mends a name means it: where no system checks it first, it goes out as it is written now, and not as the local
+        // directory writes it.
+        let checked = self.partners.get(&after.system).is_none_or(|partner| partner.checks_names());
+        let sent_name = (!checked).then(|| after.destination_name.clone());
+        let facts = Facts { sent_name, ..Facts::default() };
+        let stored = self.occur(&mut tx, after, (Event::Amended, facts), "修改", "amended").await?;
         tx.commit().await?;
         Ok(stored)
     }
@@ -75,7 +80,8 @@ impl Intake {
                 self.wish(&mut tx, known, reason).await?
             }
             State::Queued | State::Returned => {
-                self.occur(&mut tx, entry, Event::WithdrawnHere, "撤回", "withdrawn").await?
+                self.occur(&mut tx, entry, (Event::WithdrawnHere, Facts::default()), "撤回", "withdrawn")
+                    .await?
             }
             State::Sending | State::Unconfirmed | State::Submitted | State::AwaitingCheckIn => {
                 self.wish(&mut tx, known, reason).await?
@@ -116,13 +122,13 @@ impl Intake {
         &self,
         tx: &mut Tx,
         entry: Entry,
-        event: Event,
+        (event, facts): (Event, Facts),
         zh: &str,
         en: &str,
     ) -> Result<Stored, IntakeError> {
         let now = self.clock.now();
         let Some(partner) = self.partners.get(&entry.system) else { return Err(not_allowed(&entry, zh, en)) };
-        let step = advance(partner.policy.following, &entry, Some(event), Facts::default(), now);
+        let step = advance(partner.policy.following, &entry, Some(event), facts, now);
         if step.verdict == Verdict::Conflict {
             return Err(not_allowed(&entry, zh, en));
         }

@@ -8,7 +8,7 @@ pub use document::parse;
 
 use crate::clock::Clock;
 use crate::notify::Bell;
-use crate::organization::normalize;
+use crate::organization::check::Organizations;
 use crate::partner::Partners;
 use crate::routing::Routes;
 use crate::seal::Sealer;
@@ -16,6 +16,7 @@ use crate::store::{NewTransfer, Sharing, Shown, Store, StoreError, Stored, Tx, W
 use crate::transfer::{Cause, Entry, Line, Milestone, State};
 use league_contract::document::{Rules, read, unknown_province};
 use league_contract::{Problem, ProblemCode, ProvinceCode, System, Transfer};
+use league_directory::name;
 use serde_json::Value;
 use std::sync::Arc;
 use std::sync::atomic::AtomicBool;
@@ -31,6 +32,8 @@ pub struct Intake {
     pub routes: Arc<Routes>,
     /// The systems.
     pub partners: Arc<Partners>,
+    /// What is known of organizations.
+    pub organizations: Organizations,
     /// What time it is.
     pub clock: Clock,
     /// Rung when something came in.
@@ -90,7 +93,7 @@ impl Intake {
         let field = "destination.full_name";
         let name = value.pointer("/destination/full_name").and_then(Value::as_str);
         let told = problems.iter().any(|problem| problem.field.as_deref() == Some(field));
-        if name.is_some_and(normalize::is_blank) && !told {
+        if name.is_some_and(name::is_blank) && !told {
             problems.push(Problem::at(
                 ProblemCode::FieldInvalid,
                 field,
@@ -214,7 +217,7 @@ impl Intake {
         let destination = &transfer.destination;
         let (code, name) = (destination.province_code, &destination.full_name);
         let entry = Entry {
-            warnings: self.routes.mismatch(code, name).into_iter().collect(),
+            warnings: self.warnings(&system, code, name),
             ..Entry::received(transfer.request_id.clone(), system, code, name.clone(), now)
         };
         let member = &transfer.member;
@@ -232,6 +235,17 @@ impl Intake {
             initiator: transfer.initiator.word(),
             person: self.sealer.seal_transfer(transfer)?,
         })
+    }
+}
+
+impl Intake {
+    /// What people should look at before the transfer goes wrong.
+    fn warnings(&self, system: &System, code: ProvinceCode, name: &str) -> Vec<[String; 2]> {
+        let elsewhere = self.routes.mismatch(code, name);
+        // A system that checks names itself says so in its own time, with suggestions.
+        let unchecked = self.partners.get(system).is_some_and(|partner| !partner.checks_names());
+        let doubt = if unchecked { self.organizations.doubt(code, name) } else { None };
+        elsewhere.into_iter().chain(doubt).collect()
     }
 }
 

@@ -1,23 +1,25 @@
 //! 查询组织全称是否存在: whether an organization of exactly this full name exists, and which were meant if not.
 
-use super::normalize;
+use super::directory::{LocalDirectory, imported_at};
+use super::suggestion::Suggestion;
 use crate::clock::Clock;
 use crate::partner::{Exchange, Outcome, Partner};
 use jiff::{SignedDuration, Timestamp};
 use league_contract::{
-    Answer, Call, EncodeError, Organization, OrganizationCheck, OrganizationPage, ProblemCode, ProvinceCode,
-    Refusal, Reply, System,
+    Answer, Call, EncodeError, OrganizationCheck, ProblemCode, ProvinceCode, Refusal, Reply, System,
 };
+use league_directory::{Directory, Found};
 use serde::Serialize;
 use std::collections::BTreeMap;
-use std::sync::Mutex;
+use std::sync::{Arc, Mutex};
+use tokio::sync::Semaphore;
 
 /// How long a system's answer is believed.
 const CACHE_FOR: SignedDuration = SignedDuration::from_secs(60);
 /// The most answers that are remembered.
 const CACHE_SIZE: usize = 10_000;
-/// How many suggestions are looked for.
-const SUGGESTIONS: u32 = 5;
+/// How many look into the local directory at a time.
+const LOOKS: usize = 4;
 
 /// The five results.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, utoipa::ToSchema)]
@@ -43,6 +45,8 @@ pub enum Source {
     System,
     /// Asked within the last minute.
     Cache,
+    /// The local directory.
+    Directory,
 }
 
 /// An answer for people and programs.
@@ -59,31 +63,35 @@ pub struct CheckAnswer {
     /// What the system calls it.
     pub full_name: Option<String>,
     /// Which may have been meant.
-    pub suggestions: Vec<Organization>,
+    pub suggestions: Vec<Suggestion>,
     /// Where the answer comes from.
     pub source: Source,
+    /// When it was true: when the system said it, or when the directory's list was imported.
+    pub as_of: Timestamp,
+    /// When the directory's list was imported that the suggestions come from; nothing where the system's own search found them.
+    pub suggestions_as_of: Option<Timestamp>,
+}
+
+/// Answers about organizations: what the systems say, and beside it what the local directory knows. Cheap to clone.
+#[derive(Clone)]
+pub struct Organizations {
+    /// The local directory.
+    pub directory: Arc<LocalDirectory>,
+    pub(super) clock: Clock,
+    cache: Arc<CheckCache>,
+    looks: Arc<Semaphore>,
 }
 
 /// Remembers systems' answers for a short while.
 #[derive(Debug, Default)]
-pub struct CheckCache(Mutex<BTreeMap<Question, (Timestamp, CheckAnswer)>>);
+struct CheckCache(Mutex<BTreeMap<Question, CheckAnswer>>);
 
 /// Whom, where, and which name as typed.
 type Question = (System, ProvinceCode, String);
 
 impl CheckAnswer {
-    fn new(result: Finding, system: &Partner) -> Self {
-        let of = |code: ProblemCode| (code.title_zh().to_owned(), code.title_en().to_owned());
-        let (message, message_en) = match result {
-            Finding::Exists => ("组织存在".to_owned(), "The organization exists".to_owned()),
-            Finding::NotFound => of(ProblemCode::OrgNotFound),
-            Finding::Ambiguous => of(ProblemCode::OrgAmbiguous),
-            Finding::Unsupported => of(ProblemCode::OrgCheckUnsupported),
-            Finding::Unavailable => (
-                format!("{}暂时无法查询，请稍后再试", system.registration.name_zh),
-                format!("{} can't be asked now: try again later", system.registration.name_en),
-            ),
-        };
+    fn new(result: Finding, system: &Partner, as_of: Timestamp) -> Self {
+        let (message, message_en) = result.words(system);
         Self {
             result,
             message,
@@ -92,159 +100,291 @@ impl CheckAnswer {
             full_name: None,
             suggestions: Vec::new(),
             source: Source::System,
+            as_of,
+            suggestions_as_of: None,
         }
     }
 }
 
-/// Like [`ask`], for delivery: a name that the profile can't carry is not checked, and the submit that follows says
-/// what is wrong with it.
-pub async fn check(
-    partner: &Partner,
-    clock: &Clock,
-    province: ProvinceCode,
-    name: &str,
-) -> (CheckAnswer, Option<Exchange>) {
-    let asked = ask(partner, clock, province, name).await;
-    asked.unwrap_or_else(|_| (CheckAnswer::new(Finding::Unsupported, partner), None))
-}
-
-/// Asks a system whether an organization of this full name exists. The exchange comes along, for the record.
-///
-/// # Errors
-/// [`EncodeError`] where the profile can't carry the name.
-pub async fn ask(
-    partner: &Partner,
-    clock: &Clock,
-    province: ProvinceCode,
-    name: &str,
-) -> Result<(CheckAnswer, Option<Exchange>), EncodeError> {
-    if !partner.adapter.capabilities().organization_check {
-        let mut answer = CheckAnswer::new(Finding::Unsupported, partner);
-        answer.suggestions = suggest(partner, clock, province, name).await;
-        return Ok((answer, None));
-    }
-    let call = Call::CheckOrganization { province_code: province, full_name: name.to_owned() };
-    let exchange = partner.ask(call, clock).await?;
-    let mut answer = match &exchange.outcome {
-        Outcome::Reply(Reply::Answered(Answer::Organization(OrganizationCheck::Exists {
-            organization_id,
-            full_name,
-        }))) => CheckAnswer {
-            organization_id: Some(organization_id.clone()),
-            full_name: full_name.clone(),
-            ..CheckAnswer::new(Finding::Exists, partner)
-        },
-        Outcome::Reply(Reply::Answered(Answer::Organization(OrganizationCheck::NotFound)))
-        | Outcome::Reply(Reply::Refused { why: Refusal::OrganizationNotFound, .. }) => {
-            CheckAnswer::new(Finding::NotFound, partner)
-        }
-        Outcome::Reply(Reply::Answered(Answer::Organization(OrganizationCheck::Ambiguous))) => {
-            CheckAnswer::new(Finding::Ambiguous, partner)
-        }
-        Outcome::Reply(_) | Outcome::NotSent(_) | Outcome::NoAnswer(_) => {
-            CheckAnswer::new(Finding::Unavailable, partner)
-        }
-    };
-    if matches!(answer.result, Finding::NotFound | Finding::Ambiguous) {
-        answer.suggestions = suggest(partner, clock, province, name).await;
-    }
-    Ok((answer, Some(exchange)))
-}
-
-/// Like [`ask`], but believes an answer of the last minute.
-///
-/// # Errors
-/// As [`ask`].
-pub async fn check_cached(
-    cache: &CheckCache,
-    partner: &Partner,
-    clock: &Clock,
-    province: ProvinceCode,
-    name: &str,
-) -> Result<CheckAnswer, EncodeError> {
-    let key = (partner.system.clone(), province, name.to_owned());
-    let now = clock.now();
-    if let Ok(known) = cache.0.lock()
-        && let Some((at, answer)) = known.get(&key)
-        && now.duration_since(*at) < CACHE_FOR
-    {
-        return Ok(CheckAnswer { source: Source::Cache, ..answer.clone() });
-    }
-    let (answer, _) = ask(partner, clock, province, name).await?;
-    if !matches!(answer.result, Finding::Unavailable)
-        && let Ok(mut known) = cache.0.lock()
-    {
-        known.retain(|_, (at, _)| now.duration_since(*at) < CACHE_FOR);
-        if known.len() < CACHE_SIZE {
-            known.insert(key, (now, answer.clone()));
+impl Finding {
+    /// What people are told.
+    fn words(self, system: &Partner) -> (String, String) {
+        let of = |code: ProblemCode| (code.title_zh().to_owned(), code.title_en().to_owned());
+        match self {
+            Self::Exists => ("组织存在".to_owned(), "The organization exists".to_owned()),
+            Self::NotFound => of(ProblemCode::OrgNotFound),
+            Self::Ambiguous => of(ProblemCode::OrgAmbiguous),
+            Self::Unsupported => of(ProblemCode::OrgCheckUnsupported),
+            Self::Unavailable => (
+                format!("{}暂时无法查询，请稍后再试", system.registration.name_zh),
+                format!("{} can't be asked now: try again later", system.registration.name_en),
+            ),
         }
     }
-    Ok(answer)
 }
 
-/// Searches a system's list; `None` where the system does not answer.
-///
-/// # Errors
-/// [`EncodeError`] where the profile can't carry the words.
-pub async fn search(
-    partner: &Partner,
-    clock: &Clock,
-    province: ProvinceCode,
-    words: &str,
-    limit: u32,
-) -> Result<Option<OrganizationPage>, EncodeError> {
-    let capabilities = partner.adapter.capabilities();
-    let size = limit.clamp(1, capabilities.search_page_limit);
-    let call =
-        Call::SearchOrganizations { province_code: province, keyword: words.to_owned(), page: 1, size };
-    Ok(match partner.ask(call, clock).await?.outcome {
-        Outcome::Reply(Reply::Answered(Answer::Organizations(page))) => Some(page),
-        Outcome::Reply(_) | Outcome::NotSent(_) | Outcome::NoAnswer(_) => None,
-    })
-}
-
-/// The nearest names that the system's own search finds by parts of a name: the middle first, since prefixes and
-/// suffixes are what everybody shares.
-pub async fn suggest(
-    partner: &Partner,
-    clock: &Clock,
-    province: ProvinceCode,
-    name: &str,
-) -> Vec<Organization> {
-    let core = core_of(name);
-    let characters: Vec<char> = core.chars().collect();
-    let half = characters.len().div_ceil(2).max(2).min(characters.len());
-    let head: String = characters[..half].iter().collect();
-    let tail: String = characters[characters.len() - half..].iter().collect();
-    let mut found: Vec<Organization> = Vec::new();
-    for words in [core.as_str(), head.as_str(), tail.as_str()] {
-        if words.chars().count() < 2 || found.len() >= SUGGESTIONS as usize {
-            continue;
+impl Organizations {
+    /// Over a local directory, which may hold nothing.
+    #[must_use]
+    pub fn new(directory: LocalDirectory, clock: Clock) -> Self {
+        Self {
+            directory: Arc::new(directory),
+            clock,
+            cache: Arc::default(),
+            looks: Arc::new(Semaphore::new(LOOKS)),
         }
-        let Ok(Some(page)) = search(partner, clock, province, words, 20).await else { break };
-        for organization in page.items {
-            if !found.iter().any(|known| known.organization_id == organization.organization_id) {
-                found.push(organization);
+    }
+
+    /// For delivery: the system's word, and which may have been meant where it is a no. A name that the profile can't carry is
+    /// not checked, and the submit that follows says what is wrong with it. The exchanges come along, for the record.
+    pub async fn check(
+        &self,
+        partner: &Partner,
+        province: ProvinceCode,
+        name: &str,
+    ) -> (CheckAnswer, Vec<Exchange>) {
+        let asked = self.systems_word(partner, province, name).await;
+        let Ok((mut answer, exchanges)) = asked else {
+            return (CheckAnswer::new(Finding::Unsupported, partner, self.clock.now()), Vec::new());
+        };
+        if matches!(answer.result, Finding::NotFound | Finding::Ambiguous) {
+            self.add_suggestions(&mut answer, partner, province, name).await;
+        }
+        (answer, exchanges)
+    }
+
+    /// For people: the system's word, believed for a minute, and beside it what the local directory knows. While the system is
+    /// silent, the directory's yes is told, with its age; its no never is.
+    ///
+    /// # Errors
+    /// [`EncodeError`] where the profile can't carry the name.
+    pub async fn ask(
+        &self,
+        partner: &Partner,
+        province: ProvinceCode,
+        name: &str,
+    ) -> Result<CheckAnswer, EncodeError> {
+        let key = (partner.system.clone(), province, name.to_owned());
+        if let Some(mut known) = self.cache.believed(&key, self.clock.now()) {
+            known.source = Source::Cache;
+            // The directory may be another one by now.
+            if known.result != Finding::Exists && self.holds(province) {
+                self.add_suggestions(&mut known, partner, province, name).await;
+            }
+            return Ok(known);
+        }
+        let (mut answer, _) = self.systems_word(partner, province, name).await?;
+        match answer.result {
+            Finding::Exists => {}
+            Finding::NotFound | Finding::Ambiguous => {
+                self.add_suggestions(&mut answer, partner, province, name).await;
+            }
+            // Nobody was asked.
+            Finding::Unsupported => {
+                self.add_suggestions(&mut answer, partner, province, name).await;
+                if let Some(imported_at) = answer.suggestions_as_of {
+                    (answer.source, answer.as_of) = (Source::Directory, imported_at);
+                }
+                return Ok(answer);
+            }
+            Finding::Unavailable => {
+                if let Some(yes) = self.directorys_yes(partner, province, name) {
+                    return Ok(yes);
+                }
+                if self.holds(province) {
+                    self.add_suggestions(&mut answer, partner, province, name).await;
+                }
+                return Ok(answer);
             }
         }
+        self.cache.remember(key, &answer, self.clock.now());
+        Ok(answer)
     }
-    let wanted = normalize::key(name);
-    let distance =
-        |organization: &Organization| strsim::levenshtein(&normalize::key(&organization.full_name), &wanted);
-    found.sort_by_cached_key(distance);
-    found.truncate(SUGGESTIONS as usize);
-    found
+
+    /// The system's own answer. A name that it does not know, and the directory knows in another spelling, is asked for once
+    /// more as it is written there: systems compare character by character.
+    async fn systems_word(
+        &self,
+        partner: &Partner,
+        province: ProvinceCode,
+        name: &str,
+    ) -> Result<(CheckAnswer, Vec<Exchange>), EncodeError> {
+        if !partner.checks_names() {
+            return Ok((CheckAnswer::new(Finding::Unsupported, partner, self.clock.now()), Vec::new()));
+        }
+        let (answer, exchange) = self.ask_system(partner, province, name).await?;
+        let mut exchanges = vec![exchange];
+        let spelling = self.spelling(province, name).filter(|spelling| spelling != name);
+        let Some(spelling) = spelling.filter(|_| answer.result == Finding::NotFound) else {
+            return Ok((answer, exchanges));
+        };
+        let (mut second, exchange) = self.ask_system(partner, province, &spelling).await?;
+        exchanges.push(exchange);
+        match second.result {
+            Finding::Exists => {
+                second.full_name.get_or_insert(spelling);
+                Ok((second, exchanges))
+            }
+            Finding::Unavailable => Ok((second, exchanges)),
+            Finding::NotFound | Finding::Ambiguous | Finding::Unsupported => Ok((answer, exchanges)),
+        }
+    }
+
+    async fn ask_system(
+        &self,
+        partner: &Partner,
+        province: ProvinceCode,
+        name: &str,
+    ) -> Result<(CheckAnswer, Exchange), EncodeError> {
+        let call = Call::CheckOrganization { province_code: province, full_name: name.to_owned() };
+        let exchange = partner.ask(call, &self.clock).await?;
+        let answer = |result| CheckAnswer::new(result, partner, exchange.finished_at);
+        let answer = match &exchange.outcome {
+            Outcome::Reply(Reply::Answered(Answer::Organization(OrganizationCheck::Exists {
+                organization_id,
+                full_name,
+            }))) => CheckAnswer {
+                organization_id: Some(organization_id.clone()),
+                full_name: full_name.clone(),
+                ..answer(Finding::Exists)
+            },
+            Outcome::Reply(Reply::Answered(Answer::Organization(OrganizationCheck::NotFound)))
+            | Outcome::Reply(Reply::Refused { why: Refusal::OrganizationNotFound, .. }) => {
+                answer(Finding::NotFound)
+            }
+            Outcome::Reply(Reply::Answered(Answer::Organization(OrganizationCheck::Ambiguous))) => {
+                answer(Finding::Ambiguous)
+            }
+            Outcome::Reply(_) | Outcome::NotSent(_) | Outcome::NoAnswer(_) => answer(Finding::Unavailable),
+        };
+        Ok((answer, exchange))
+    }
+
+    /// What the local directory alone says; `None` where it holds nothing for the province.
+    pub async fn check_locally(
+        &self,
+        partner: &Partner,
+        province: ProvinceCode,
+        name: &str,
+    ) -> Option<CheckAnswer> {
+        let (directory, imported_at) = self.local(province)?;
+        let mut answer = match directory.check(province.as_str(), name) {
+            Found::One(found) => CheckAnswer {
+                organization_id: Some(found.id),
+                full_name: Some(found.full_name),
+                ..CheckAnswer::new(Finding::Exists, partner, imported_at)
+            },
+            Found::None => CheckAnswer::new(Finding::NotFound, partner, imported_at),
+            Found::Several(_) => CheckAnswer::new(Finding::Ambiguous, partner, imported_at),
+        };
+        answer.source = Source::Directory;
+        if answer.result != Finding::Exists {
+            self.add_suggestions(&mut answer, partner, province, name).await;
+        }
+        Some(answer)
+    }
+
+    /// The directory's yes; nothing where it holds no such name, or several.
+    fn directorys_yes(&self, partner: &Partner, province: ProvinceCode, name: &str) -> Option<CheckAnswer> {
+        let (directory, imported_at) = self.local(province)?;
+        let Found::One(found) = directory.check(province.as_str(), name) else { return None };
+        Some(CheckAnswer {
+            organization_id: Some(found.id),
+            full_name: Some(found.full_name),
+            source: Source::Directory,
+            ..CheckAnswer::new(Finding::Exists, partner, imported_at)
+        })
+    }
+
+    async fn add_suggestions(
+        &self,
+        answer: &mut CheckAnswer,
+        partner: &Partner,
+        province: ProvinceCode,
+        name: &str,
+    ) {
+        let (suggestions, as_of) = self.suggest(partner, province, name).await;
+        answer.suggestions = suggestions;
+        answer.suggestions_as_of = as_of;
+    }
+
+    /// How the local directory writes a name, where it has exactly one bearer.
+    #[must_use]
+    pub fn spelling(&self, province: ProvinceCode, name: &str) -> Option<String> {
+        match self.local(province)?.0.check(province.as_str(), name) {
+            Found::One(found) => Some(found.full_name),
+            Found::None | Found::Several(_) => None,
+        }
+    }
+
+    /// What the local directory holds against a name: `[zh, en]`; nothing where it has one bearer, or no list of the province.
+    #[must_use]
+    pub fn doubt(&self, province: ProvinceCode, name: &str) -> Option<[String; 2]> {
+        let (zh, en) = match self.local(province)?.0.check(province.as_str(), name) {
+            Found::One(_) => return None,
+            Found::None => (
+                "本地组织名录中没有此全称，请核对（名录可能不是最新）",
+                "the local directory has no organization of this full name: please check (it may be out of date)",
+            ),
+            Found::Several(_) => (
+                "本地组织名录中有多个组织使用此全称，请核对",
+                "several organizations of the local directory bear this full name: please check",
+            ),
+        };
+        Some([zh.to_owned(), en.to_owned()])
+    }
+
+    /// Whether the local directory holds the province's list.
+    #[must_use]
+    pub fn holds(&self, province: ProvinceCode) -> bool {
+        self.local(province).is_some()
+    }
+
+    /// The local directory, if it holds the province's list, and when that was imported.
+    pub(super) fn local(&self, province: ProvinceCode) -> Option<(Arc<Directory>, Timestamp)> {
+        let directory = self.directory.current()?;
+        let milliseconds = directory.imported_at(province.as_str())?;
+        Some((directory, imported_at(milliseconds)))
+    }
+
+    /// Works in the local directory beside the runtime: the file's pages may have to come from the disk first. A few at a
+    /// time, however many ask: partners' calls need those threads, too.
+    pub(super) async fn locally<T: Send + 'static>(
+        &self,
+        province: ProvinceCode,
+        work: impl FnOnce(&Directory) -> T + Send + 'static,
+    ) -> Option<(T, Timestamp)> {
+        let (directory, imported_at) = self.local(province)?;
+        let turn = self.looks.clone().acquire_owned().await.ok()?;
+        let done = tokio::task::spawn_blocking(move || {
+            let done = work(&directory);
+            drop(turn);
+            done
+        });
+        let done = done.await.inspect_err(
+            |error| tracing::error!(%error, "a look into the directory of organizations failed"),
+        );
+        Some((done.ok()?, imported_at))
+    }
 }
 
-/// A name without the League's prefix and the usual endings.
-fn core_of(name: &str) -> String {
-    let key = normalize::key(name);
-    let endings =
-        ["总支部委员会", "工作委员会", "支部委员会", "委员会", "团总支", "团支部", "团工委", "团委", "支部"];
-    endings
-        .iter()
-        .find_map(|ending| key.strip_suffix(ending))
-        .filter(|core| core.chars().count() >= 2)
-        .unwrap_or(&key)
-        .to_owned()
+impl CheckCache {
+    fn believed(&self, key: &Question, now: Timestamp) -> Option<CheckAnswer> {
+        let known = self.0.lock().ok()?;
+        known.get(key).filter(|answer| fresh(answer, now)).cloned()
+    }
+
+    fn remember(&self, key: Question, answer: &CheckAnswer, now: Timestamp) {
+        let Ok(mut known) = self.0.lock() else { return };
+        if known.len() >= CACHE_SIZE {
+            known.retain(|_, answer| fresh(answer, now));
+        }
+        if known.len() < CACHE_SIZE {
+            known.insert(key, answer.clone());
+        }
+    }
+}
+
+fn fresh(answer: &CheckAnswer, now: Timestamp) -> bool {
+    now.duration_since(answer.as_of) < CACHE_FOR
 }

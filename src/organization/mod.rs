@@ -1,4 +1,8 @@
-//! Organizations' full names: when two are the same, and whether one exists. The first is pure, the second asks.
+//! Organizations' full names: whether one exists, which was meant, and which there are.
+//!
+//! What a name is, and the local directory's file, are `league-directory`'s; here is who is asked, and when.
 
 pub mod check;
-pub mod normalize;
+pub mod directory;
+pub mod search;
+pub mod suggestion;

@@ -1,12 +1,13 @@
 //! The part of the work that waits for a partner: no transaction is open, and many run side by side.
 
 use super::Delivery;
-use crate::organization::check::{CheckAnswer, check, suggest};
+use crate::organization::check::CheckAnswer;
+use crate::organization::suggestion::Suggestion;
 use crate::partner::{Exchange, Outcome, Partner, Prepared};
 use crate::store::{AttemptResult, Fence};
 use crate::transfer::Entry;
 use jiff::SignedDuration;
-use league_contract::{Organization, Refusal, Reply, Transfer, WireRequest};
+use league_contract::{Refusal, Reply, Transfer, WireRequest};
 use std::cmp::Ordering;
 use std::sync::Arc;
 
@@ -50,15 +51,15 @@ pub(super) struct Finished {
     pub(super) exchange: Exchange,
     pub(super) result: AttemptResult,
     /// Which organizations may have been meant, where the submit was the first to find out that there is none.
-    pub(super) suggestions: Vec<Organization>,
+    pub(super) suggestions: Vec<Suggestion>,
 }
 
 /// An organization check that ended; the submit comes next.
 pub(super) struct Checked {
     pub(super) hand: Arc<Hand>,
     pub(super) answer: CheckAnswer,
-    /// The exchange, if one was made, with its request sealed.
-    pub(super) asked: Option<(Exchange, Vec<u8>, AttemptResult)>,
+    /// The exchanges that were made, each with its request sealed: a name may be asked for in two spellings.
+    pub(super) asked: Vec<(Exchange, Vec<u8>, AttemptResult)>,
 }
 
 impl Delivery {
@@ -79,13 +80,14 @@ impl Delivery {
     /// Asks whether the organization exists.
     pub(super) async fn check(&self, partner: &Partner, hand: Arc<Hand>) -> Checked {
         let destination = &hand.transfer.destination;
-        let (answer, exchange) =
-            check(partner, &self.clock, destination.province_code, &destination.full_name).await;
-        let asked = exchange.map(|exchange| {
+        let (answer, exchanges) =
+            self.organizations.check(partner, destination.province_code, &destination.full_name).await;
+        let asked = exchanges.into_iter().map(|exchange| {
             let request = self.seal_request(&hand.transfer, &exchange.request);
             let result = self.attempt_result(&hand.transfer, &exchange);
             (exchange, request, result)
         });
+        let asked = asked.collect();
         Checked { hand, answer, asked }
     }
 
@@ -94,13 +96,13 @@ impl Delivery {
         partner: &Partner,
         transfer: &Transfer,
         exchange: &Exchange,
-    ) -> Vec<Organization> {
+    ) -> Vec<Suggestion> {
         let Outcome::Reply(Reply::Refused { why: Refusal::OrganizationNotFound, .. }) = exchange.outcome
         else {
             return Vec::new();
         };
         let destination = &transfer.destination;
-        suggest(partner, &self.clock, destination.province_code, &destination.full_name).await
+        self.organizations.suggest(partner, destination.province_code, &destination.full_name).await.0
     }
 
     fn attempt_result(&self, transfer: &Transfer, exchange: &Exchange) -> AttemptResult {

@@ -15,6 +15,7 @@ pub use sweep::Sweeper;
 
 use crate::clock::Clock;
 use crate::notify::Bell;
+use crate::organization::check::Organizations;
 use crate::seal::Sealer;
 use crate::store::Store;
 use jiff::{SignedDuration, Timestamp};
@@ -31,6 +32,8 @@ pub struct Delivery {
     pub clock: Clock,
     /// Rung after every settlement.
     pub bell: Bell,
+    /// Answers about organizations.
+    pub organizations: Organizations,
     /// This run of this daemon, as it stands in leases and attempts.
     pub worker: Arc<str>,
     /// How long a claim lasts without being renewed.

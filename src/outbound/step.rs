@@ -27,8 +27,14 @@ pub(super) struct End {
     pub(super) facts: Facts,
 }
 
-/// What the transfer's state asks for.
-pub(super) fn step(partner: &Partner, entry: &Entry, transfer: &Transfer, now: Timestamp) -> Step {
+/// What the transfer's state asks for. `spelling` is how the local directory writes the organization's name, if it knows it.
+pub(super) fn step(
+    partner: &Partner,
+    entry: &Entry,
+    transfer: &Transfer,
+    spelling: impl FnOnce() -> Option<String>,
+    now: Timestamp,
+) -> Step {
     let request_id = entry.request_id.clone();
     let capabilities = partner.adapter.capabilities();
     match entry.state {
@@ -42,7 +48,10 @@ pub(super) fn step(partner: &Partner, entry: &Entry, transfer: &Transfer, now: T
             Step::End(Box::new(attempts_used_up(partner.policy.max_attempts, now)))
         }
         State::Sending if entry.sent_name.is_none() && capabilities.organization_check => Step::Check,
-        State::Sending => Step::Call(submit(transfer, entry.sent_name.as_deref())),
+        State::Sending => {
+            let name = entry.sent_name.clone().or_else(spelling);
+            Step::Call(submit(transfer, name.as_deref()))
+        }
         State::Unconfirmed if !capabilities.query => Step::End(Box::new(no_query(now))),
         State::Submitted | State::AwaitingCheckIn if entry.withdrawal.is_some() => {
             let reason = entry.withdrawal.as_ref().map(|wish| wish.reason.clone()).unwrap_or_default();

@@ -113,7 +113,7 @@ impl Turn {
         if let Some(probed) = &self.probed {
             note_probe(tx, &self.partner, row, &probed.outcome, probed.finished_at).await?;
         }
-        for (exchange, ..) in self.checked.iter().filter_map(|one| one.asked.as_ref()) {
+        for (exchange, ..) in self.checked.iter().flat_map(|one| &one.asked) {
             note(tx, &self.partner, row, &exchange.outcome, exchange.finished_at).await?;
         }
         if self.finished.is_empty() {
@@ -276,11 +276,11 @@ impl Turn {
 
     /// How many may be claimed where so many exchanges may start: with a check before it, a submit is two of them.
     fn startable(&self, exchanges: u32) -> u32 {
-        if self.partner.adapter.capabilities().organization_check { exchanges.div_ceil(2) } else { exchanges }
+        if self.partner.checks_names() { exchanges.div_ceil(2) } else { exchanges }
     }
 
     async fn record_checks(&self, tx: &mut Tx) -> Result<(), StoreError> {
-        let asked = self.checked.iter().filter_map(|one| Some((&one.hand, one.asked.as_ref()?)));
+        let asked = self.checked.iter().flat_map(|one| one.asked.iter().map(|asked| (&one.hand, asked)));
         let attempts: Vec<_> = asked
             .map(|(hand, (exchange, request_sealed, result))| {
                 let opened = self.attempt(hand, exchange.operation, exchange.started_at, request_sealed);
@@ -323,7 +323,9 @@ impl Turn {
             };
             let hand =
                 |entry: &Entry| Hand { entry: entry.clone(), fence: lease.fence, transfer: transfer.clone() };
-            let ended = match step(&self.partner, entry, &transfer, now) {
+            let to = &transfer.destination;
+            let spelling = || delivery.organizations.spelling(to.province_code, &to.full_name);
+            let ended = match step(&self.partner, entry, &transfer, spelling, now) {
                 Step::Check => {
                     turned.to_check.push(Arc::new(hand(entry)));
                     continue;

@@ -52,6 +52,8 @@ pub struct Settings {
     pub privacy_keys: Vec<Zeroizing<String>>,
     /// The key of the blind index.
     pub index_key: Zeroizing<String>,
+    /// Where the local directory of organizations is, or will be.
+    pub directory: PathBuf,
 }
 
 impl std::fmt::Debug for Settings {
@@ -206,7 +208,7 @@ fn read(reader: &mut Reader, registrations: &[Registration]) -> Result<Settings,
         reader.report("privacy.index_key", problem);
     }
     reader.duration("privacy.retention");
-    reader.optional("organizations.directory");
+    let directory = reader.parsed("organizations.directory", "the path of a file", file);
     let slowest = systems.values().map(|system| system.endpoint.timeout).max().unwrap_or_default();
     if lease.is_some_and(|lease| lease < slowest.saturating_mul(6)) {
         reader.report(
@@ -229,6 +231,7 @@ fn read(reader: &mut Reader, registrations: &[Registration]) -> Result<Settings,
             worker_id,
             privacy_keys: privacy_keys?,
             index_key: index_key?,
+            directory: directory?,
         })
     })();
     match settings {
@@ -365,6 +368,11 @@ impl SystemSettings {
             secrets: self.secrets.clone(),
         })
     }
+}
+
+/// A path that says something.
+fn file(text: &str) -> Option<PathBuf> {
+    (!text.trim().is_empty()).then(|| PathBuf::from(text))
 }
 
 fn default_worker() -> String {

@@ -2,8 +2,9 @@
 
 use super::deadline::{deadline, no_later_than};
 use super::{Event, State, Verdict, transition};
+use crate::organization::suggestion::Suggestion;
 use jiff::{SignedDuration, Timestamp};
-use league_contract::{Completion, Organization, PartnerStatus, ProvinceCode, RequestId, System};
+use league_contract::{Completion, PartnerStatus, ProvinceCode, RequestId, System};
 use serde::{Deserialize, Serialize};
 
 /// A transfer as the gateway keeps it, apart from its sealed document. Holds no personal data.
@@ -121,7 +122,7 @@ pub struct LastError {
     pub at: Timestamp,
     /// Names that may have been meant.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
-    pub suggestions: Vec<Organization>,
+    pub suggestions: Vec<Suggestion>,
 }
 
 /// Facts beside the state, each with its time.
@@ -192,6 +193,8 @@ pub struct Facts {
     pub withdrawal_refused: bool,
     /// The exchange brought nothing: the backoff goes on.
     pub fruitless: bool,
+    /// Under which name what was amended is sent, where that is not left to a check.
+    pub sent_name: Option<String>,
     /// A submit of this transfer may have arrived without our knowing: back in the queue it is asked about, not called
     /// withdrawn.
     pub doubtful: bool,
@@ -360,7 +363,7 @@ fn record(entry: &mut Entry, event: Option<Event>, facts: &Facts, at: Timestamp,
             entry.attempts = 0;
             entry.last_error = None;
             if event == Some(Event::Amended) {
-                entry.sent_name = None;
+                entry.sent_name.clone_from(&facts.sent_name);
                 entry.organization_id = None;
             }
         }

@@ -9,6 +9,7 @@ mod callbacks;
 mod delivery;
 mod gate;
 mod model;
+mod organizations;
 mod privacy;
 mod races;
 mod settings;

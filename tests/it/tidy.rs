@@ -7,11 +7,11 @@ use std::path::{Path, PathBuf};
 /// The floors from the ground up, and the rooms on each. A room may use what is on its own floor and below, in no circle.
 const FLOORS: [&[&str]; 7] = [
     // Pure: no I/O, and but for the clock's sleep nothing asynchronous.
-    &["alarm", "transfer", "routing", "clock", "retry", "gate", "organization::normalize"],
+    &["alarm", "transfer", "routing", "clock", "retry", "gate", "organization::suggestion"],
     // Effects.
-    &["seal", "store", "transport", "notify", "lifecycle", "telemetry"],
+    &["seal", "store", "transport", "notify", "lifecycle", "telemetry", "organization::directory"],
     // One system, one caller, one transfer as the rest sees them.
-    &["partner", "suspension", "organization::check", "access", "view"],
+    &["partner", "suspension", "organization::check", "organization::search", "access", "view"],
     // The two paths, and the door in.
     &["outbound", "inbound", "intake"],
     // Faces without a process around them, and the configuration.

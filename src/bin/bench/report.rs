@@ -129,7 +129,8 @@ const INTRODUCTION: &str = "\
 
 Written by `bench` (`src/bin/bench`); run it again instead of editing. Daemon, partner and database shared one machine and
 one run; ratios and processor time carry over to other machines, rates do not. Where drains are compared, a figure is the median of
-several rounds of raw posting, plain loop, job queues (with `--peers`, on PostgreSQL) and daemon in turn.
+several rounds of raw posting, plain loop, job queues (with `--peers`, on PostgreSQL) and daemon in turn. This is delivery; the
+directory of organizations has figures of its own in [directory/BENCHMARKS.md](directory/BENCHMARKS.md).
 
 - **raw posting**: the bytes of one real signed submit, posted again and again by `reqwest` at the daemon's concurrency; no database.
 - **plain loop**: the plainest outbox, for comparison without a goal: reads a batch of rows, posts them side by side, deletes them with

@@ -13,7 +13,8 @@ use crate::transport::{Endpoint, Transport};
 use anyhow::Context as _;
 use league_contract::Call;
 use league_contract::document::read_canonical;
-use league_sandbox::{Report, Sandbox, SandboxConfig, Urls};
+use league_directory::import::{Import, Mode};
+use league_sandbox::{Organization, Report, Sandbox, SandboxConfig, Urls};
 use serde_json::Value;
 use std::net::SocketAddr;
 use std::path::PathBuf;
@@ -57,8 +58,11 @@ impl Stage {
         .context("the simulated systems can't be started")?;
         let config = folder.path().join("demo.toml");
         let database = format!("sqlite://{}", folder.path().join("demo.db").display());
+        let directory = folder.path().join("organizations.idx");
         let text = configuration(&gateway, listen, &database, &sandbox.urls())?;
+        let text = format!("{text}[organizations]\ndirectory = '{}'\n", directory.display());
         std::fs::write(&config, text)?;
+        import(&directory, &organizations())?;
         let store = Store::connect(&database).await?;
         store.migrate().await?;
         let roles = [Role::Submit, Role::View, Role::Operate];
@@ -228,6 +232,24 @@ fn configuration(gateway: &str, listen: SocketAddr, database: &str, urls: &Urls)
         key.as_str(),
         index.as_str(),
     ))
+}
+
+/// What the simulated systems know stands in the local directory, too.
+fn import(directory: &std::path::Path, organizations: &[Organization]) -> anyhow::Result<()> {
+    let mut list = csv::Writer::from_writer(Vec::new());
+    list.write_record(["province_code", "org_id", "full_name", "kind"])?;
+    for Organization { province_code, org_id, full_name, kind } in organizations {
+        list.write_record([province_code, org_id, full_name, kind])?;
+    }
+    let import = Import {
+        mode: Mode::Full,
+        out: directory,
+        allow_removal: false,
+        imported_at: Clock::Wall.now().as_millisecond(),
+        known_province: None,
+    };
+    import.run(list.into_inner()?.as_slice(), &mut |_| ())?;
+    Ok(())
 }
 
 fn spawn(config: &std::path::Path, folder: &TempDir) -> anyhow::Result<Child> {

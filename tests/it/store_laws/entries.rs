@@ -4,6 +4,7 @@ use super::backend::Bench;
 use super::samples::{GUANGDONG, NATIONAL, at, insert, request_id, sample};
 use jiff::Timestamp;
 use league_contract::{Organization, OrganizationKind, PartnerStatus, ProvinceCode};
+use league_gateway::organization::suggestion::Suggestion;
 use league_gateway::seal::SealedTransfer;
 use league_gateway::store::{Filter, NewTransfer, Shown, Stat, StoreError, Stored};
 use league_gateway::transfer::{
@@ -35,7 +36,14 @@ fn last_errors() -> impl Strategy<Value = LastError> {
         full_name,
         kind,
     });
-    (text(), text(), text(), time(), prop::collection::vec(organization, 0..3))
+    // What differs is whatever two texts make of it.
+    let suggestion =
+        (text(), organization, option::of(Just(ProvinceCode::parse("350000").expect("six digits"))))
+            .prop_map(|(typed, organization, province_code)| Suggestion {
+                province_code,
+                ..Suggestion::of_system(&typed, organization)
+            });
+    (text(), text(), text(), time(), prop::collection::vec(suggestion, 0..3))
         .prop_map(|(code, zh, en, at, suggestions)| LastError { code, zh, en, at, suggestions })
 }
 

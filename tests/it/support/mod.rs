@@ -16,6 +16,7 @@ pub(crate) use people::{Person, SIDES, Side, document, organizations, person};
 pub(crate) use process::{address, program, signal};
 
 use jiff::{SignedDuration, Timestamp};
+use league_directory::import::{Import, Mode};
 use league_gateway::access::{Role, create_token};
 use league_gateway::app::{App, Daemon, REGISTRATIONS};
 use league_gateway::clock::Clock;
@@ -28,7 +29,7 @@ use league_sandbox::{Credentials, Fault, Faults, Pace, Report, Rule, Sandbox, Sa
 use serde_json::Value;
 use sqlx::{Connection as _, SqliteConnection};
 use std::future::Future;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
@@ -63,6 +64,8 @@ pub(crate) async fn until(what: &str, condition: impl Fn() -> bool) {
 
 /// Later ones win.
 const CONFIG_FILES: [&str; 2] = ["base.toml", "more.toml"];
+/// The local directory of organizations.
+const DIRECTORY: &str = "organizations.idx";
 
 /// How a test begins.
 pub(crate) struct Setup {
@@ -177,7 +180,10 @@ impl TestApp {
         more: &str,
     ) -> Self {
         let files = CONFIG_FILES.map(|name| folder.path().join(name));
-        for (path, text) in files.iter().zip([&base_config(&sandbox.urls(), &database.url), more]) {
+        let directory = folder.path().join(DIRECTORY).display().to_string();
+        let base = base_config(&sandbox.urls(), &database.url)
+            + &format!("[organizations]\ndirectory = \"{directory}\"\n");
+        for (path, text) in files.iter().zip([base.as_str(), more]) {
             std::fs::write(path, text).expect("a file of the configuration");
         }
         let settings = settings::load(&files, &REGISTRATIONS).expect("the configuration is right");
@@ -367,6 +373,17 @@ impl TestApp {
         CONFIG_FILES.map(|name| self.folder.path().join(name))
     }
 
+    /// The local directory's file.
+    pub(crate) fn directory(&self) -> PathBuf {
+        self.folder.path().join(DIRECTORY)
+    }
+
+    /// Puts lists into the local directory, and has them served.
+    pub(crate) fn import(&self, rows: &str) {
+        import(&self.directory(), rows, self.app.clock.now());
+        self.app.organizations.directory.look();
+    }
+
     /// SQLite's file.
     pub(crate) fn file(&self) -> PathBuf {
         self.folder.path().join("gateway.db")
@@ -463,6 +480,20 @@ impl Drop for TestApp {
             panic!("a test ends with finish(): it asserts that nothing is leased and nothing open");
         }
     }
+}
+
+/// Puts lists into a local directory: rows of province, id, full name and kind.
+pub(crate) fn import(path: &Path, rows: &str, at: Timestamp) {
+    let import = Import {
+        mode: Mode::Full,
+        out: path,
+        allow_removal: false,
+        imported_at: at.as_millisecond(),
+        known_province: None,
+    };
+    let csv = format!("province_code,org_id,full_name,kind\n{rows}");
+    let summary = import.run(csv.as_bytes(), &mut |_| ()).expect("it is imported");
+    assert_eq!(summary.refused, 0, "{summary:?}");
 }
 
 /// A configuration that suits the sandbox, on a free port.

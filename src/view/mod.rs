@@ -1,4 +1,8 @@
-//! A transfer as it is shown to programs and people, masked.
+//! What is shown to programs and people: a transfer, masked, and answers about organizations.
+
+mod organizations;
+
+pub use organizations::{CheckView, SearchPage};
 
 use crate::routing::Routes;
 use crate::store::Stored;
@@ -83,6 +87,9 @@ pub struct DestinationView {
     pub province: String,
     /// The full name as it was typed.
     pub full_name: String,
+    /// The name under which it was sent, where that is another spelling.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub sent_name: Option<String>,
     /// The partner's id, once known.
     pub organization_id: Option<String>,
 }
@@ -126,6 +133,7 @@ impl TransferView {
                 province_code: entry.province_code.to_string(),
                 province: routes.of(entry.province_code).map(|route| route.name.clone()).unwrap_or_default(),
                 full_name: entry.destination_name.clone(),
+                sent_name: entry.sent_name.clone().filter(|sent| *sent != entry.destination_name),
                 organization_id: entry.organization_id.clone(),
             },
             reason: shown.reason.clone(),
