@@ -1,6 +1,6 @@
 //! Bearer tokens and their roles. A token is shown once, when it is made; the store has its hash.
 
-use crate::store::{Store, StoreError};
+use crate::store::{Store, StoreError, Tx};
 use jiff::Timestamp;
 use sha2::{Digest as _, Sha256};
 use std::fmt;
@@ -68,15 +68,29 @@ pub async fn create_token(
     roles: &[Role],
     at: Timestamp,
 ) -> Result<Option<Zeroizing<String>>, StoreError> {
+    let mut tx = store.write("create token").await?;
+    let made = make_token(&mut tx, name, roles, at).await?;
+    tx.commit().await?;
+    Ok(made)
+}
+
+/// [`create_token`] in the caller's transaction.
+///
+/// # Errors
+/// [`StoreError`].
+pub async fn make_token(
+    tx: &mut Tx,
+    name: &str,
+    roles: &[Role],
+    at: Timestamp,
+) -> Result<Option<Zeroizing<String>>, StoreError> {
     let mut bytes = Zeroizing::new([0u8; 32]);
     if getrandom::fill(bytes.as_mut_slice()).is_err() {
         return Err(StoreError::Schema("the operating system gave no randomness for a token".into()));
     }
     let token = Zeroizing::new(format!("lgw_{}", hex::encode(bytes.as_slice())));
     let roles = roles.iter().map(|role| role.as_str()).collect::<Vec<_>>().join(" ");
-    let mut tx = store.write("create token").await?;
     let made = tx.insert_token(name, &hash(&token), &roles, at).await?;
-    tx.commit().await?;
     Ok(made.then_some(token))
 }
 

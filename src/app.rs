@@ -6,6 +6,7 @@ use crate::inbound::{Feed, Receiver};
 use crate::intake::Intake;
 use crate::lifecycle::Lifecycle;
 use crate::notify::Bell;
+use crate::operator::Operator;
 use crate::organization::check::Organizations;
 use crate::organization::directory::LocalDirectory;
 use crate::outbound::{Delivery, Driver, Sweeper};
@@ -21,6 +22,7 @@ use anyhow::Context as _;
 use jiff::SignedDuration;
 use league_contract::{EventSource, Registration, System};
 use metrics_exporter_prometheus::PrometheusHandle;
+use std::net::SocketAddr;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU32};
 use tokio::net::TcpListener;
@@ -63,7 +65,7 @@ pub struct Daemon {
     /// Its tasks.
     pub lifecycle: Lifecycle,
     /// Where it listens.
-    pub address: std::net::SocketAddr,
+    pub address: SocketAddr,
 }
 
 /// The systems of the configuration, with their adapters and connections.
@@ -174,6 +176,12 @@ impl App {
         }
     }
 
+    /// What an operator does.
+    #[must_use]
+    pub fn operator(&self) -> Operator {
+        Operator { intake: self.intake.clone() }
+    }
+
     /// The driver of one system.
     #[must_use]
     pub fn driver(&self, partner: &Arc<Partner>) -> Driver {
@@ -277,6 +285,7 @@ impl App {
         let router = api::router(self.api(metrics));
         let stop = lifecycle.stop.clone();
         lifecycle.spawn(async move {
+            let router = router.into_make_service_with_connect_info::<SocketAddr>();
             let served = axum::serve(listener, router).with_graceful_shutdown(stop.cancelled_owned()).await;
             if let Err(error) = served {
                 tracing::error!(%error, "the listener failed");

@@ -17,6 +17,7 @@ pub mod inbound;
 pub mod intake;
 pub mod lifecycle;
 pub mod notify;
+pub mod operator;
 pub mod organization;
 pub mod outbound;
 pub mod partner;

@@ -3,6 +3,7 @@
 mod callbacks;
 mod error;
 mod events;
+mod operator;
 mod organizations;
 mod params;
 mod probes;
@@ -16,14 +17,15 @@ use crate::notify::Bell;
 use crate::organization::check::Organizations;
 use crate::partner::Partners;
 use crate::routing::Routes;
-use crate::store::Store;
-use axum::extract::{FromRequestParts, State};
+use crate::store::{Author, Store};
+use axum::extract::{ConnectInfo, FromRequestParts, State};
 use axum::http::request::Parts;
 use axum::routing::{get, post};
 use axum::{Json, Router};
 pub use error::{ApiProblem, ProblemDocument};
 use league_contract::{Problem, ProblemCode};
 use metrics_exporter_prometheus::PrometheusHandle;
+use std::net::{IpAddr, SocketAddr};
 use std::sync::Arc;
 use std::time::Duration;
 use tokio_util::sync::CancellationToken;
@@ -100,6 +102,8 @@ pub fn router(state: Arc<ApiState>) -> Router {
         .routes(routes!(organizations::check_name))
         .routes(routes!(organizations::search_names))
         .routes(routes!(organizations::list_routes))
+        .routes(routes!(operator::act))
+        .routes(routes!(operator::audit))
         .split_for_parts();
     described
         .route("/openapi.json", get(move || async move { Json(description) }))
@@ -114,8 +118,8 @@ pub fn router(state: Arc<ApiState>) -> Router {
         .with_state(state)
 }
 
-/// A caller who proved a token.
-pub struct Authenticated(pub Caller);
+/// A caller who proved a token, and the address that the call came from.
+pub struct Authenticated(pub Caller, pub Option<IpAddr>);
 
 impl FromRequestParts<Arc<ApiState>> for Authenticated {
     type Rejection = ApiProblem;
@@ -140,11 +144,22 @@ impl FromRequestParts<Arc<ApiState>> for Authenticated {
         let caller = authenticate(&state.store, token.trim())
             .await
             .map_err(|error| ApiProblem::internal(state, &error))?;
-        caller.map(Self).ok_or_else(problem)
+        let address = parts.extensions.get::<ConnectInfo<SocketAddr>>().map(|info| info.0.ip());
+        caller.map(|caller| Self(caller, address)).ok_or_else(problem)
     }
 }
 
 impl Authenticated {
+    /// Who acts, for the audit log.
+    #[must_use]
+    pub fn author(&self) -> Author {
+        let address = self.1.map(|address| address.to_string());
+        Author {
+            name: format!("token:{}", self.0.name),
+            origin: format!("http {}", address.unwrap_or_default()),
+        }
+    }
+
     /// Fails unless the caller has one of these roles.
     ///
     /// # Errors
@@ -167,5 +182,7 @@ impl Authenticated {
 
 /// Roles that may read.
 const READERS: [Role; 4] = Role::ALL;
+/// Roles that may act on transfers and systems.
+const OPERATORS: [Role; 2] = [Role::Operate, Role::Admin];
 /// Roles that may put in, amend and take back.
 const WRITERS: [Role; 2] = [Role::Submit, Role::Admin];

@@ -1,6 +1,7 @@
 //! Parameters of path and query whose refusal is a problem document like every other.
 
 use super::{ApiProblem, ApiState};
+use crate::operator::Act;
 use axum::extract::{FromRequestParts, Path, Query};
 use axum::http::request::Parts;
 use league_contract::{Problem, ProblemCode, RequestId};
@@ -42,5 +43,29 @@ impl FromRequestParts<Arc<ApiState>> for Id {
         let path = Path::<String>::from_request_parts(parts, state).await;
         let text = path.map(|Path(text)| text).unwrap_or_default();
         RequestId::parse(&text).map(Self).ok_or_else(|| ApiProblem::no_transfer(state, "?"))
+    }
+}
+
+/// The `{request_id}/{act}` of a path. An act that nobody knows is no address.
+pub(super) struct TransferAct(pub(super) RequestId, pub(super) Act);
+
+impl FromRequestParts<Arc<ApiState>> for TransferAct {
+    type Rejection = ApiProblem;
+
+    async fn from_request_parts(parts: &mut Parts, state: &Arc<ApiState>) -> Result<Self, ApiProblem> {
+        let path = Path::<(String, String)>::from_request_parts(parts, state).await;
+        let (id, act) = path.map(|Path(parts)| parts).unwrap_or_default();
+        let Some(act) = Act::parse(&act) else {
+            let known = Act::ALL.map(Act::as_str).join(", ");
+            return Err(ApiProblem::one(
+                state,
+                Problem::new(
+                    ProblemCode::NotFound,
+                    format!("没有这种操作；可用的有：{known}"),
+                    format!("there is no such act; there are {known}"),
+                ),
+            ));
+        };
+        RequestId::parse(&id).map(|id| Self(id, act)).ok_or_else(|| ApiProblem::no_transfer(state, "?"))
     }
 }

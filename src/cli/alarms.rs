@@ -1,8 +1,8 @@
 //! `alarms`: what somebody must look at.
 
-use super::{Context, Done, Failure};
+use super::{Context, Done, Failure, session_author};
 use crate::alarm::AlarmKind;
-use crate::store::{StoreError, despite_races};
+use crate::store::{Deed, StoreError, despite_races};
 use clap::builder::PossibleValuesParser;
 use clap::{Args, Subcommand};
 use jiff::Timestamp;
@@ -80,9 +80,18 @@ async fn clear(context: &Context, args: ClearArgs) -> Done {
     });
     let system = system.transpose()?;
     let by = format!("operator: {}", args.reason);
+    let author = session_author();
     let cleared = despite_races(async || {
         let mut tx = app.store.write("clear alarm").await?;
-        let cleared = tx.clear_alarm(system, kind, Some(&by), app.clock.now()).await?;
+        let now = app.clock.now();
+        let cleared = tx.clear_alarm(system, kind, Some(&by), now).await?;
+        if cleared {
+            let of = system.map_or("league-gateway", |system| system.as_str());
+            let subject = format!("alarm:{of}/{kind}");
+            let (author, reason) = (&author, args.reason.as_str());
+            let deed = Deed { author, act: "clear_alarm", subject, reason, outcome: "cleared", at: now };
+            tx.audit(&app.sealer, deed).await?;
+        }
         tx.commit().await?;
         Ok::<_, StoreError>(cleared)
     });

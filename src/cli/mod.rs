@@ -3,6 +3,7 @@
 //! Exit codes: 0 done · 1 failed · 2 usage or configuration · 3 not found · 4 refused.
 
 mod alarms;
+mod audit;
 mod config;
 mod db;
 mod demo;
@@ -22,7 +23,7 @@ mod tokens;
 use crate::app::{App, REGISTRATIONS};
 use crate::clock::Clock;
 use crate::settings::{self, ConfigProblem, Settings};
-use crate::store::StoreError;
+use crate::store::{Author, StoreError};
 use clap::{Args, Parser, Subcommand, ValueEnum};
 pub use output::Lang;
 use output::Output;
@@ -105,6 +106,9 @@ enum Command {
     /// Tokens of the HTTP interface
     #[command(subcommand)]
     Tokens(tokens::TokensCommand),
+    /// Who did what, and whether the log of it is whole
+    #[command(subcommand)]
+    Audit(audit::AuditCommand),
     /// Keys that seal personal data
     #[command(subcommand)]
     Keys(keys::KeysCommand),
@@ -152,6 +156,18 @@ impl Context {
     }
 }
 
+/// Who acts on this command line, for the audit log.
+fn author(name: &str) -> Author {
+    let host = std::fs::read_to_string("/proc/sys/kernel/hostname").unwrap_or_default();
+    Author { name: format!("user:{name}"), origin: format!("cli {}", host.trim()) }
+}
+
+/// The user of this session, where a command does not ask who.
+fn session_author() -> Author {
+    let user = std::env::var_os("USER").map(|user| user.to_string_lossy().into_owned());
+    author(user.as_deref().unwrap_or("operator"))
+}
+
 /// A schema that does not fit is the operator's to mend, with the command that the text names.
 fn schema(error: StoreError) -> Failure {
     match error {
@@ -186,6 +202,7 @@ pub async fn run(cli: Cli) -> ExitCode {
         Command::Config(command) => config::run(&context, command),
         Command::Db(command) => db::run(&context, command).await,
         Command::Tokens(command) => tokens::run(&context, command).await,
+        Command::Audit(command) => audit::run(&context, command).await,
         Command::Keys(command) => keys::run(&context, command),
     };
     match done {

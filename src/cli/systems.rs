@@ -1,11 +1,11 @@
 //! `systems`: how each external system stands, an operator's switch, and a question to see whether it answers.
 
-use super::{Context, Done, Failure};
+use super::{Context, Done, Failure, author, session_author};
 use crate::alarm::AlarmKind;
 use crate::app::App;
 use crate::gate::{Change, Gate, Pause, Sign, Why, gate};
 use crate::partner::{Exchange, Partner};
-use crate::store::{StoreError, SystemRow, despite_races};
+use crate::store::{Author, Deed, StoreError, SystemRow, despite_races};
 use crate::suspension::note_probe;
 use clap::{Args, Subcommand};
 use jiff::civil::DateTime;
@@ -26,6 +26,9 @@ pub(super) enum SystemsCommand {
     Resume {
         /// Its name
         system: String,
+        /// Why: it stands in the audit log
+        #[arg(long, default_value = "", hide_default_value = true)]
+        reason: String,
     },
     /// Ask a system one harmless question, to see whether it answers
     Probe {
@@ -94,7 +97,7 @@ pub(super) async fn run(context: &Context, command: SystemsCommand) -> Done {
     match command {
         SystemsCommand::List => list(context, &app).await,
         SystemsCommand::Pause(args) => pause(context, &app, named(&args.system)?, args).await,
-        SystemsCommand::Resume { system } => resume(context, &app, named(&system)?).await,
+        SystemsCommand::Resume { system, reason } => resume(context, &app, named(&system)?, &reason).await,
         SystemsCommand::Probe { system } => probe(context, &app, named(&system)?).await,
     }
 }
@@ -172,12 +175,16 @@ async fn pause(context: &Context, app: &App, partner: &Partner, args: PauseArgs)
     if until.is_some_and(|until| until <= now) {
         return Err(Failure::Usage("the pause would be over already: --until lies in the past".into()));
     }
+    let author = author(&args.by);
     let pause = Pause { by: args.by, reason: args.reason, at: now, until };
     despite_races(async || {
         let mut tx = app.store.write("pause").await?;
         let mut row = tx.system(&partner.system).await?;
         row.paused = Some(pause.clone());
         tx.save_system(&partner.system, &row).await?;
+        let outcome = until.map_or_else(|| "paused".to_owned(), |until| format!("paused until {until}"));
+        let deed = deed(&author, "pause", partner, (&pause.reason, &outcome), now);
+        tx.audit(&app.sealer, deed).await?;
         tx.commit().await
     })
     .await?;
@@ -192,8 +199,8 @@ async fn pause(context: &Context, app: &App, partner: &Partner, args: PauseArgs)
     Ok(())
 }
 
-async fn resume(context: &Context, app: &App, partner: &Partner) -> Done {
-    let (why, reason) = despite_races(|| lift(app, partner)).await?;
+async fn resume(context: &Context, app: &App, partner: &Partner, because: &str) -> Done {
+    let (why, reason) = despite_races(|| lift(app, partner, because)).await?;
     let lang = context.out.lang;
     let reason = reason.or_else(|| why.map(|why| why.as_str().to_owned()));
     let text = match (why, reason) {
@@ -209,7 +216,11 @@ async fn resume(context: &Context, app: &App, partner: &Partner) -> Done {
 }
 
 /// Lifts what stops a system; says why it was not spoken to, and the reason that was given.
-async fn lift(app: &App, partner: &Partner) -> Result<(Option<Why>, Option<String>), StoreError> {
+async fn lift(
+    app: &App,
+    partner: &Partner,
+    because: &str,
+) -> Result<(Option<Why>, Option<String>), StoreError> {
     let mut tx = app.store.write("resume").await?;
     let mut row = tx.system(&partner.system).await?;
     let (why, _) = standing(partner, &row, app.clock.now());
@@ -222,8 +233,22 @@ async fn lift(app: &App, partner: &Partner) -> Result<(Option<Why>, Option<Strin
         tx.clear_alarm(Some(&partner.system), kind, by, now).await?;
     }
     tx.save_system(&partner.system, &row).await?;
+    let author = session_author();
+    let was = why.map_or("ready", Why::as_str);
+    let outcome = format!("was {was}");
+    tx.audit(&app.sealer, deed(&author, "resume", partner, (because, &outcome), now)).await?;
     tx.commit().await?;
     Ok((why, reason))
+}
+
+fn deed<'a>(
+    author: &'a Author,
+    act: &'static str,
+    partner: &Partner,
+    (reason, outcome): (&'a str, &'a str),
+    at: Timestamp,
+) -> Deed<'a> {
+    Deed { author, act, subject: format!("system:{}", partner.system), reason, outcome, at }
 }
 
 /// Asks, whatever keeps the daemon from it: the operator wants to know. What comes of it counts, for the daemon too.

@@ -1,7 +1,8 @@
 //! `tokens`: who may use the HTTP interface.
 
-use super::{Context, Done, Failure};
-use crate::access::{Role, create_token};
+use super::{Context, Done, Failure, session_author};
+use crate::access::{Role, make_token};
+use crate::store::{Author, Deed};
 use clap::{Args, Subcommand};
 use jiff::Timestamp;
 use league_contract::text;
@@ -32,11 +33,19 @@ pub(super) struct CreateArgs {
 pub(super) async fn run(context: &Context, command: TokensCommand) -> Done {
     let app = context.app().await?;
     let out = context.out;
+    let author = session_author();
     match command {
         TokensCommand::Create(args) => {
             let name = text::clean(&args.name, 1, 64)
                 .map_err(|_| Failure::Usage("--name: 1 to 64 printable characters".into()))?;
-            let made = create_token(&app.store, &name, &args.roles, app.clock.now()).await?;
+            let roles = args.roles.iter().map(|role| role.as_str()).collect::<Vec<_>>().join(" ");
+            let mut tx = app.store.write("create token").await?;
+            let made = make_token(&mut tx, &name, &args.roles, app.clock.now()).await?;
+            if made.is_some() {
+                let deed = deed(&author, "create_token", &name, &roles, app.clock.now());
+                tx.audit(&app.sealer, deed).await?;
+            }
+            tx.commit().await?;
             let token = made.ok_or_else(|| {
                 Failure::Refused(format!("a token named {name} was made before: choose another name"))
             })?;
@@ -72,6 +81,10 @@ pub(super) async fn run(context: &Context, command: TokensCommand) -> Done {
         TokensCommand::Revoke { name } => {
             let mut tx = app.store.write("revoke token").await?;
             let revoked = tx.revoke_token(&name, app.clock.now()).await?;
+            if revoked {
+                tx.audit(&app.sealer, deed(&author, "revoke_token", &name, "revoked", app.clock.now()))
+                    .await?;
+            }
             tx.commit().await?;
             if !revoked {
                 return Err(Failure::NotFound(format!("there is no valid token named {name}")));
@@ -80,4 +93,8 @@ pub(super) async fn run(context: &Context, command: TokensCommand) -> Done {
             Ok(())
         }
     }
+}
+
+fn deed<'a>(author: &'a Author, act: &'static str, token: &str, outcome: &'a str, at: Timestamp) -> Deed<'a> {
+    Deed { author, act, subject: format!("token:{token}"), reason: "", outcome, at }
 }

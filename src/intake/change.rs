@@ -46,7 +46,8 @@ impl Intake {
         let checked = self.partners.get(&after.system).is_none_or(|partner| partner.checks_names());
         let sent_name = (!checked).then(|| after.destination_name.clone());
         let facts = Facts { sent_name, ..Facts::default() };
-        let stored = self.occur(&mut tx, after, (Event::Amended, facts), "修改", "amended").await?;
+        let stored =
+            self.occur(&mut tx, after, (Event::Amended, facts), ("修改", "amended"), Cause::Upstream).await?;
         tx.commit().await?;
         Ok(stored)
     }
@@ -72,30 +73,50 @@ impl Intake {
     async fn withdraw_once(&self, request_id: &RequestId, reason: &str) -> Result<Stored, IntakeError> {
         let mut tx = self.store.write("withdraw").await?;
         let known = known(tx.transfer(request_id).await?, request_id)?;
-        let entry = known.entry.clone();
-        let stored = match entry.state {
-            State::Withdrawn => return Ok(known),
-            // A submit may have arrived after all: it is asked about before this is called withdrawn.
-            State::Queued if tx.may_have_arrived(entry.id).await? => {
-                self.wish(&mut tx, known, reason).await?
-            }
-            State::Queued | State::Returned => {
-                self.occur(&mut tx, entry, (Event::WithdrawnHere, Facts::default()), "撤回", "withdrawn")
-                    .await?
-            }
-            State::Sending | State::Unconfirmed | State::Submitted | State::AwaitingCheckIn => {
-                self.wish(&mut tx, known, reason).await?
-            }
-            State::Completed | State::Rejected | State::Overdue | State::Failed => {
-                return Err(not_allowed(&entry, "撤回", "withdrawn"));
-            }
-        };
+        let stored = self.take_back(&mut tx, known, reason, Cause::Upstream).await?;
         tx.commit().await?;
         Ok(stored)
     }
 
+    /// Takes a transfer back in the caller's transaction, for upstream or an operator.
+    ///
+    /// # Errors
+    /// [`IntakeError`]; nothing is changed then.
+    pub async fn take_back(
+        &self,
+        tx: &mut Tx,
+        known: Stored,
+        reason: &str,
+        cause: Cause,
+    ) -> Result<Stored, IntakeError> {
+        let entry = known.entry.clone();
+        match entry.state {
+            State::Withdrawn => Ok(known),
+            // A submit may have arrived after all: it is asked about before this is called withdrawn.
+            State::Queued if tx.may_have_arrived(entry.id).await? => {
+                self.wish(tx, known, reason, cause).await
+            }
+            State::Queued | State::Returned => {
+                self.occur(tx, entry, (Event::WithdrawnHere, Facts::default()), ("撤回", "withdrawn"), cause)
+                    .await
+            }
+            State::Sending | State::Unconfirmed | State::Submitted | State::AwaitingCheckIn => {
+                self.wish(tx, known, reason, cause).await
+            }
+            State::Completed | State::Rejected | State::Overdue | State::Failed => {
+                Err(not_allowed(&entry, "撤回", "withdrawn"))
+            }
+        }
+    }
+
     /// Notes that upstream wants a transfer back that a partner may have: delivery asks the partner.
-    async fn wish(&self, tx: &mut Tx, known: Stored, reason: &str) -> Result<Stored, IntakeError> {
+    async fn wish(
+        &self,
+        tx: &mut Tx,
+        known: Stored,
+        reason: &str,
+        cause: Cause,
+    ) -> Result<Stored, IntakeError> {
         if known.entry.withdrawal.is_some() {
             return Ok(known);
         }
@@ -111,10 +132,14 @@ impl Intake {
         // In `sending` the outcome of the submit comes first; elsewhere the partner is asked at once.
         entry.due_at = if entry.state == State::Sending { None } else { Some(now) };
         entry.updated_at = now;
-        let text = "上游请求撤回 (upstream asks for it back)".to_owned();
-        let note = Line::Note { code: "withdrawal_requested", text };
+        let text = if cause == Cause::Operator {
+            "管理员请求撤回 (an operator asks for it back)"
+        } else {
+            "上游请求撤回 (upstream asks for it back)"
+        };
+        let note = Line::Note { code: "withdrawal_requested", text: text.to_owned() };
         let step = Advance { entry, lines: vec![note], verdict: Verdict::Stays };
-        tx.save(&step, false, Cause::Upstream, now).await?;
+        tx.save(&step, false, cause, now).await?;
         Ok(Stored { entry: step.entry, ..known })
     }
 
@@ -123,8 +148,8 @@ impl Intake {
         tx: &mut Tx,
         entry: Entry,
         (event, facts): (Event, Facts),
-        zh: &str,
-        en: &str,
+        (zh, en): (&str, &str),
+        cause: Cause,
     ) -> Result<Stored, IntakeError> {
         let now = self.clock.now();
         let Some(partner) = self.partners.get(&entry.system) else { return Err(not_allowed(&entry, zh, en)) };
@@ -132,12 +157,16 @@ impl Intake {
         if step.verdict == Verdict::Conflict {
             return Err(not_allowed(&entry, zh, en));
         }
-        tx.save(&step, false, Cause::Upstream, now).await?;
+        tx.save(&step, false, cause, now).await?;
         Ok(tx.transfer_by_id(entry.id).await?.ok_or(StoreError::LeaseLost(entry.id))?)
     }
 }
 
-fn known(found: Option<Stored>, request_id: &RequestId) -> Result<Stored, IntakeError> {
+/// The transfer that was looked for, or that there is none.
+///
+/// # Errors
+/// `not_found`.
+pub(crate) fn known(found: Option<Stored>, request_id: &RequestId) -> Result<Stored, IntakeError> {
     found.ok_or_else(|| {
         IntakeError::one(Problem::at(
             ProblemCode::NotFound,
@@ -148,7 +177,8 @@ fn known(found: Option<Stored>, request_id: &RequestId) -> Result<Stored, Intake
     })
 }
 
-fn not_allowed(entry: &Entry, zh: &str, en: &str) -> IntakeError {
+/// The state does not allow it.
+pub(crate) fn not_allowed(entry: &Entry, zh: &str, en: &str) -> IntakeError {
     IntakeError::one(Problem::new(
         ProblemCode::NotAllowedInState,
         format!("申请 {} 处于“{}”，不能{zh}", entry.request_id, entry.state.zh()),

@@ -4,6 +4,7 @@ mod change;
 mod document;
 mod table;
 
+pub(crate) use change::{known, not_allowed};
 pub use document::parse;
 
 use crate::clock::Clock;

@@ -5,6 +5,7 @@
 
 mod alarms;
 mod attempts;
+mod audit;
 mod batch;
 mod callbacks;
 mod clocks;
@@ -26,6 +27,7 @@ mod tx;
 
 pub use alarms::Alarm;
 pub use attempts::{Attempt, AttemptResult, NewAttempt};
+pub use audit::{AuditRow, Author, Broken, Deed, Verified};
 pub use callbacks::{CallbackRow, CallbackVerdict, NewCallback};
 pub use copy::CopiedTable;
 pub use entries::{Fence, Filter, LeaseChange, Listed, Named, NewTransfer, Save, Stat};

@@ -3,5 +3,6 @@
 mod changes;
 mod feed;
 mod input;
+mod operator;
 mod organizations;
 mod refusals;

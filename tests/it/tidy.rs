@@ -13,7 +13,7 @@ const FLOORS: [&[&str]; 7] = [
     // One system, one caller, one transfer as the rest sees them.
     &["partner", "suspension", "organization::check", "organization::search", "access", "view"],
     // The two paths, and the door in.
-    &["outbound", "inbound", "intake"],
+    &["outbound", "inbound", "intake", "operator"],
     // Faces without a process around them, and the configuration.
     &["api", "settings"],
     // The composition root.

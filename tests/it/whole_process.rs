@@ -1,6 +1,6 @@
 //! The program as its users run it: real processes, real signals, exit codes.
 
-use crate::support::{Database, address, program, signal};
+use crate::support::{Database, address, document, program, signal};
 use std::io::{BufRead as _, BufReader, Read as _};
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Output, Stdio};
@@ -410,5 +410,64 @@ fn alarms_are_listed_and_cleared_by_a_person() {
         (&all["kind"], &all["cleared_by"]),
         (&"conflicts".into(), &"operator: asked them".into()),
         "{all}"
+    );
+}
+
+/// An operator's day on the command line: every act says what it did, and stands in a log that shows when it was touched.
+#[tokio::test]
+async fn acts_say_what_they_did_and_stand_in_the_audit_log() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let config = configured(&folder);
+    let people = folder.path().join("people.jsonl");
+    std::fs::write(&people, document("DESK-1", 1, "440000", "共青团中山大学委员会").to_string())
+        .expect("written");
+    assert_eq!(code(&run(&config, &["db", "migrate"])), 0);
+    assert_eq!(code(&run(&config, &["enqueue", &people.display().to_string()])), 0);
+    let act = |act: &str, ids: &[&str]| {
+        let output =
+            run(&config, &[&["outbox", act], ids, &["--reason", "等接收方确认", "--by", "王芳"]].concat());
+        (code(&output), text(&output.stdout))
+    };
+    let (ended, told) = act("hold", &["DESK-1", "DESK-2"]);
+    assert_eq!(ended, 3, "{told}");
+    assert!(told.contains("DESK-1: held") && told.contains("DESK-2: there is no transfer"), "{told}");
+    let (ended, told) = act("hold", &["DESK-1"]);
+    assert_eq!((ended, told.contains("is held by user:王芳 already: 等接收方确认")), (4, true), "{told}");
+    let shown = text(&run(&config, &["outbox", "show", "DESK-1"]).stdout);
+    assert!(shown.contains("held by user:王芳 since"), "{shown}");
+    assert!(text(&run(&config, &["outbox", "list"]).stdout).contains("queued (held)"));
+    assert_eq!(act("release", &["DESK-1"]).0, 0);
+    assert_eq!(act("retry", &["DESK-1"]).0, 4, "it is due already");
+    assert_eq!(act("withdraw", &["DESK-1"]).0, 0);
+    let shown = text(&run(&config, &["outbox", "show", "DESK-1"]).stdout);
+    assert!(shown.contains("operator_hold: user:王芳: 等接收方确认"), "{shown}");
+    assert_eq!(code(&run(&config, &["outbox", "hold", "DESK-1"])), 2, "there is no act without a reason");
+    // Other acts stand there, too.
+    assert_eq!(code(&run(&config, &["systems", "pause", "fujian", "--reason", "检修"])), 0);
+    assert_eq!(code(&run(&config, &["tokens", "create", "--name", "t", "--role", "view"])), 0);
+    let rows = text(&run(&config, &["--json", "audit", "list"]).stdout);
+    let acts: Vec<String> = rows
+        .lines()
+        .map(|row| {
+            serde_json::from_str::<serde_json::Value>(row).expect("JSON")["act"]
+                .as_str()
+                .expect("a word")
+                .to_owned()
+        })
+        .collect();
+    assert_eq!(acts, ["create_token", "pause", "withdraw", "release", "hold"]);
+    let verified = run(&config, &["audit", "verify"]);
+    assert_eq!((code(&verified), text(&verified.stdout).contains("sound rows: 5")), (0, true));
+    let database = Database::sqlite(&folder.path().join("gateway.db"));
+    for sql in ["DROP TRIGGER audit_is_not_changed", "UPDATE audit SET reason = '没有原因' WHERE id = 2"]
+    {
+        database.execute(sql).await;
+    }
+    let broken = run(&config, &["audit", "verify"]);
+    assert_eq!(
+        (code(&broken), text(&broken.stderr).contains("row 2 was changed")),
+        (4, true),
+        "{}",
+        text(&broken.stderr)
     );
 }

@@ -163,6 +163,8 @@ async fn the_description_names_every_path() {
         ("/v1/organizations/check", "post"),
         ("/v1/organizations", "get"),
         ("/v1/routes", "get"),
+        ("/v1/operator/transfers/{request_id}/{act}", "post"),
+        ("/v1/operator/audit", "get"),
     ];
     for (path, method) in expected {
         assert!(description["paths"][path][method]["responses"].is_object(), "{method} {path}");

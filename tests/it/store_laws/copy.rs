@@ -1,5 +1,6 @@
 //! A whole outbox copied into another database, in all four directions.
 
+use super::audit;
 use super::backend::{Backend, Bench, Postgres, Sqlite};
 use super::samples::{NATIONAL, answered, at, open_attempt, remember, sample, submit};
 use crate::support::Database;
@@ -36,6 +37,7 @@ async fn fill(bench: &Bench) {
                 remember(tx, &NATIONAL, &format!("{number}-随机"), at(1)).await?;
             }
             tx.insert_token("upstream", b"hash", "view", at(1)).await?;
+            audit::add(tx, 1).await?;
             tx.move_feed_cursor(&NATIONAL, 0, 7).await
         })
         .await;
@@ -72,7 +74,9 @@ async fn seen(bench: &Bench) -> String {
             seen += &format!("{stored:?} {:?} {:?} {attempts:?}", stored.shown, stored.document_sealed);
         }
         let callbacks = tx.callbacks_of(&NATIONAL, "BJ-1").await?;
-        Ok(format!("{seen} {callbacks:?} {:?}", tx.system(&NATIONAL).await?))
+        let audit = tx.verify_audit(&audit::sealer()).await?;
+        assert_eq!((audit.rows, &audit.broken), (1, &None));
+        Ok(format!("{seen} {callbacks:?} {:?} {audit:?}", tx.system(&NATIONAL).await?))
     };
     bench.read(look).await
 }
@@ -85,6 +89,8 @@ async fn a_copy_is_the_original<From: Backend, To: Backend>() {
     let expected = [
         ("alarms", 1),
         ("attempts", 3),
+        ("audit", 1),
+        ("audit_end", 1),
         ("callbacks", 3),
         ("daemons", 1),
         ("documents", 3),

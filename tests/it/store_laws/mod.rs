@@ -5,6 +5,7 @@
 
 mod alarms;
 mod attempts;
+mod audit;
 mod backend;
 mod callbacks;
 mod copy;
@@ -48,6 +49,15 @@ macro_rules! every_law_on {
                 lists_narrow
                 lists_page_newest_first
                 stats_count_by_system_and_state;
+            audit:
+                rows_follow_each_other_and_are_sound
+                a_changed_row_is_found
+                a_row_taken_out_is_found
+                rows_that_changed_places_are_found
+                an_end_taken_off_is_found
+                a_row_is_not_changed_or_removed_by_a_slip
+                what_is_not_committed_stands_nowhere
+                two_who_add_at_once_make_one_chain;
             feed:
                 one_commit_moves_state_timeline_and_feed
                 without_a_commit_nothing_happened

@@ -49,6 +49,11 @@ impl Database {
 
     /// A statement, or some.
     pub(crate) async fn execute(&self, sql: &str) {
+        self.try_execute(sql).await.expect("the statement is sound");
+    }
+
+    /// One that the database may refuse.
+    pub(crate) async fn try_execute(&self, sql: &str) -> Result<(), sqlx::Error> {
         let sql = sqlx::raw_sql(sqlx::AssertSqlSafe(sql));
         let done = match self.kind {
             Kind::Sqlite => {
@@ -60,7 +65,7 @@ impl Database {
                 sql.execute(&mut connection).await.map(|done| done.rows_affected())
             }
         };
-        done.expect("the statement is sound");
+        done.map(drop)
     }
 
     /// The schema as a program had it that knew so many migrations.

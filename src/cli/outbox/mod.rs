@@ -1,7 +1,10 @@
 //! `outbox`: what is in it, and the story of one transfer.
 
+mod acts;
+
 use super::{Context, Done, Failure, orgs};
 use crate::app::REGISTRATIONS;
+use crate::operator::Act;
 use crate::store::{Attempt, CallbackRow, Filter, TimelineLine};
 use crate::transfer::State;
 use crate::view::TransferView;
@@ -21,6 +24,16 @@ pub(super) enum OutboxCommand {
     },
     /// Counts by system and state
     Stats,
+    /// Again, and now: send what failed or waits, ask about what is open
+    Retry(acts::ActArgs),
+    /// Do nothing with it until it is released
+    Hold(acts::ActArgs),
+    /// No longer held
+    Release(acts::ActArgs),
+    /// Give up for good what failed
+    Close(acts::ActArgs),
+    /// Take it back; where a partner may have it, by asking the partner
+    Withdraw(acts::ActArgs),
 }
 
 #[derive(Args, Debug)]
@@ -47,6 +60,11 @@ pub(super) async fn run(context: &Context, command: OutboxCommand) -> Done {
         OutboxCommand::List(args) => list(context, args).await,
         OutboxCommand::Show { request_id } => show(context, &request_id).await,
         OutboxCommand::Stats => stats(context).await,
+        OutboxCommand::Retry(args) => acts::run(context, Act::Retry, args).await,
+        OutboxCommand::Hold(args) => acts::run(context, Act::Hold, args).await,
+        OutboxCommand::Release(args) => acts::run(context, Act::Release, args).await,
+        OutboxCommand::Close(args) => acts::run(context, Act::Close, args).await,
+        OutboxCommand::Withdraw(args) => acts::run(context, Act::Withdraw, args).await,
     }
 }
 
@@ -104,7 +122,7 @@ async fn list(context: &Context, args: ListArgs) -> Done {
         vec![
             view.request_id.clone(),
             view.system.clone(),
-            state,
+            state + view.held.as_ref().map_or("", |_| out.lang.pick("（挂起）", " (held)")),
             view.member.name.clone(),
             format!("{} {}", view.destination.province, view.destination.full_name),
             view.attempts.to_string(),
@@ -155,6 +173,13 @@ async fn show(context: &Context, request_id: &str) -> Done {
     ));
     if let Some(sent) = &view.destination.sent_name {
         out.line(format!("{} {sent}", out.dim(out.lang.pick("发送时的名称：", "sent as:"))));
+    }
+    if let Some(held) = &view.held {
+        let since = out.time(held.at);
+        out.line(out.bad(&match out.chinese() {
+            true => format!("已由 {} 挂起（{since}）：{}", held.by, held.reason),
+            false => format!("held by {} since {since}: {}", held.by, held.reason),
+        }));
     }
     for warning in &view.warnings {
         out.line(out.bad(out.lang.pick(&warning.zh, &warning.en)));

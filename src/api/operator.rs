@@ -1,0 +1,92 @@
+//! The operator's acts and the audit log over HTTP.
+
+use super::params::{Params, TransferAct};
+use super::transfers::json;
+use super::{ApiProblem, Authenticated, MAX_DOCUMENT, OPERATORS, ProblemDocument, Shared};
+use crate::operator::{Acted, Operator};
+use crate::store::AuditRow;
+use crate::view::{Bilingual, TransferView};
+use axum::Json;
+use axum::body::Body;
+use axum::extract::State;
+use serde::{Deserialize, Serialize};
+use serde_json::Value;
+use utoipa::{IntoParams, ToSchema};
+
+/// What an act came to.
+#[derive(Debug, Serialize, ToSchema)]
+pub(super) struct ActView {
+    /// What was done.
+    did: Bilingual,
+    /// The transfer after it.
+    transfer: TransferView,
+}
+
+/// Where to read the audit log.
+#[derive(Debug, Deserialize, IntoParams)]
+#[into_params(parameter_in = Query)]
+pub(super) struct AuditQuery {
+    /// Only on this: `transfer:ID`, `system:NAME`, `token:NAME`.
+    subject: Option<String>,
+    /// Continue after a page: its `next`.
+    before: Option<i64>,
+    /// At most so many, 1 to 1000.
+    #[serde(default = "hundred")]
+    limit: u32,
+}
+
+const fn hundred() -> u32 {
+    100
+}
+
+/// A page of the audit log, newest first.
+#[derive(Debug, Serialize, ToSchema)]
+pub(super) struct AuditPage {
+    /// The rows.
+    #[schema(value_type = Vec<Object>)]
+    items: Vec<AuditRow>,
+    /// Where to go on; nothing at the end.
+    next: Option<i64>,
+}
+
+/// Retry, hold, release, close or withdraw a transfer. The body gives the reason; the answer says what was done.
+#[utoipa::path(post, path = "/v1/operator/transfers/{request_id}/{act}", tag = "operator", request_body = Object,
+    params(("request_id" = String, Path), ("act" = crate::operator::Act, Path)),
+    responses((status = 200, body = ActView), (status = 400, body = ProblemDocument), (status = 401, body = ProblemDocument),
+        (status = 403, body = ProblemDocument), (status = 404, body = ProblemDocument), (status = 409, body = ProblemDocument),
+        (status = 422, body = ProblemDocument)))]
+pub(super) async fn act(
+    State(state): Shared,
+    caller: Authenticated,
+    TransferAct(request_id, act): TransferAct,
+    body: Body,
+) -> Result<Json<ActView>, ApiProblem> {
+    caller.require(&state, &OPERATORS)?;
+    let value = json(&state, body, MAX_DOCUMENT).await?;
+    let reason = value.get("reason").and_then(Value::as_str).unwrap_or_default();
+    let operator = Operator { intake: state.intake.clone() };
+    let acted = operator.act(&request_id, act, reason, &caller.author()).await;
+    let Acted { stored, did } = acted.map_err(|error| ApiProblem::intake(&state, error))?;
+    Ok(Json(ActView { did: did.into(), transfer: TransferView::new(&stored, &state.routes) }))
+}
+
+/// Who did what, newest first.
+#[utoipa::path(get, path = "/v1/operator/audit", tag = "operator", params(AuditQuery),
+    responses((status = 200, body = AuditPage), (status = 400, body = ProblemDocument), (status = 401, body = ProblemDocument),
+        (status = 403, body = ProblemDocument)))]
+pub(super) async fn audit(
+    State(state): Shared,
+    caller: Authenticated,
+    Params(query): Params<AuditQuery>,
+) -> Result<Json<AuditPage>, ApiProblem> {
+    caller.require(&state, &OPERATORS)?;
+    let limit = query.limit.clamp(1, 1000);
+    let mut tx = state.store.read("audit").await.map_err(|error| ApiProblem::internal(&state, &error))?;
+    let items = tx
+        .audit_rows(query.subject.as_deref(), query.before, limit)
+        .await
+        .map_err(|error| ApiProblem::internal(&state, &error))?;
+    let full = u32::try_from(items.len()).is_ok_and(|rows| rows == limit);
+    let next = items.last().filter(|last| full && last.id > 1).map(|last| last.id);
+    Ok(Json(AuditPage { items, next }))
+}
