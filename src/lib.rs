@@ -26,6 +26,7 @@ pub mod routing;
 pub mod seal;
 pub mod settings;
 pub mod store;
+pub mod supervised;
 pub mod suspension;
 pub mod telemetry;
 pub mod transfer;

@@ -5,6 +5,7 @@ use crate::app::App;
 use crate::clock::Clock;
 use crate::lifecycle::{Ended, Signals};
 use crate::store::{SchemaState, StoreError};
+use crate::supervised;
 use crate::telemetry::{self, LogFormat};
 use clap::Args;
 
@@ -30,6 +31,14 @@ pub(super) async fn run(context: &Context, args: RunArgs) -> Done {
     }
     let daemon = app.start(telemetry::count()).await.map_err(owned)?;
     context.out.line(format!("listening on http://{}", daemon.address));
+    supervised::ready(&format!("listening on http://{}", daemon.address));
+    // Not one of the daemon's parts: a stop does not wait for it.
+    tokio::spawn(supervised::alive(Clock::Wall));
+    let stop = daemon.lifecycle.stop.clone();
+    tokio::spawn(async move {
+        stop.cancelled().await;
+        supervised::stopping();
+    });
     let ended = daemon.lifecycle.until_signal(&mut signals, grace).await;
     app.store.close().await;
     match ended {

@@ -471,3 +471,68 @@ async fn acts_say_what_they_did_and_stand_in_the_audit_log() {
         text(&broken.stderr)
     );
 }
+
+/// A service manager hears when the daemon is ready, that it lives, and that it stops.
+#[test]
+fn the_service_manager_is_told() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let config = configured(&folder);
+    let socket = folder.path().join("notify.sock");
+    let manager = std::os::unix::net::UnixDatagram::bind(&socket).expect("a socket");
+    manager.set_read_timeout(Some(crate::support::NET)).expect("a limit");
+    let hear = || {
+        let mut message = [0; 512];
+        let length = manager.recv(&mut message).expect("the daemon says something");
+        text(&message[..length])
+    };
+    let mut daemon = program()
+        .env("NOTIFY_SOCKET", &socket)
+        .env("WATCHDOG_USEC", "20000")
+        .args(["--config".as_ref(), config.as_os_str(), "run".as_ref()])
+        .stdout(Stdio::piped())
+        .stderr(Stdio::null())
+        .spawn()
+        .expect("starts");
+    let ready = hear();
+    assert!(ready.contains("READY=1") && ready.contains("STATUS=listening on http://127.0.0.1:"), "{ready}");
+    for _ in 0..3 {
+        assert_eq!(hear().trim(), "WATCHDOG=1");
+    }
+    signal(&daemon, "-TERM");
+    let mut last = hear();
+    while last.trim() == "WATCHDOG=1" {
+        last = hear();
+    }
+    assert!(last.contains("STOPPING=1"), "{last}");
+    assert!(daemon.wait().expect("it ends").success());
+}
+
+/// The unit's program, folders and credentials are those that the sample configuration speaks of.
+#[test]
+fn the_unit_fits_the_sample_configuration() {
+    let read = |path: &str| std::fs::read_to_string(repository().join(path)).expect(path);
+    let (unit, sample) = (read("packaging/league-gateway.service"), read("config/production.example.toml"));
+    let values = |key: &str| -> Vec<String> {
+        unit.lines().filter_map(|line| line.strip_prefix(key)?.strip_prefix('=')).map(str::to_owned).collect()
+    };
+    assert_eq!(values("Type"), ["notify"]);
+    assert!(values("ExecStart")[0].contains("--config /etc/league-gateway/config.toml run"));
+    assert_eq!(values("StateDirectory"), ["league-gateway"]);
+    assert!(sample.contains("sqlite:///var/lib/league-gateway/"));
+    let credentials: Vec<String> =
+        values("LoadCredential").iter().filter_map(|one| Some(one.split_once(':')?.0.to_owned())).collect();
+    let prefix = "/run/credentials/league-gateway.service/";
+    let used: Vec<&str> = sample
+        .lines()
+        .filter(|line| !line.trim_start().starts_with('#'))
+        .flat_map(|line| line.split(prefix).skip(1))
+        .filter_map(|rest| rest.split('"').next())
+        .collect();
+    assert!(!used.is_empty());
+    for name in used {
+        assert!(credentials.iter().any(|one| one == name), "{name} is not loaded: {credentials:?}");
+    }
+    for hardening in ["NoNewPrivileges", "ProtectSystem", "PrivateTmp", "RestrictAddressFamilies", "SystemCallFilter"] {
+        assert!(!values(hardening).is_empty(), "{hardening}");
+    }
+}
