@@ -2,7 +2,7 @@
 
 use league_contract::{Problem, ProblemCode, ProvinceCode, System, text};
 use league_directory::name::key;
-use league_directory::name::place::province_named;
+use league_directory::name::place::{mentions, province_named};
 use serde::{Deserialize, Serialize};
 
 /// The routes as the program carries them; configuration may name another file.
@@ -174,12 +174,20 @@ impl Routes {
         }
     }
 
-    /// The province whose name, long or short, a full name begins with, after the League's own prefix.
+    /// The province whose name, long or short, a full name begins with, after the League's own prefix. Not where that is a
+    /// street's or a district's name: 北京路小学, 天津's 河北区.
     fn named_in(&self, full_name: &str) -> Option<&Route> {
         let key = key(full_name);
         let name = key.strip_prefix("共青团").unwrap_or(&key);
-        let provinces = self.routes.iter().filter(|route| route.kind == RouteKind::Province);
-        provinces.into_iter().find(|route| name.starts_with(short(&route.name)))
+        let mut provinces = self.routes.iter().filter(|route| route.kind == RouteKind::Province);
+        let street = |rest: &str| {
+            let rest =
+                rest.strip_prefix(['东', '西', '南', '北', '中', '新', '一', '二', '三']).unwrap_or(rest);
+            rest.starts_with([
+                '区', '县', '旗', '镇', '乡', '村', '庄', '路', '街', '道', '巷', '里', '桥', '大',
+            ]) && !rest.starts_with("大学")
+        };
+        provinces.find(|route| name.strip_prefix(short(&route.name)).is_some_and(|rest| !street(rest)))
     }
 
     /// The warning for a full name whose beginning says another province than its code, by the province's name or that of a
@@ -189,6 +197,10 @@ impl Routes {
         let chosen = self.of(code).filter(|route| route.kind == RouteKind::Province)?;
         let by_place = province_named(full_name).and_then(ProvinceCode::parse).and_then(|code| self.of(code));
         let named = by_place.or_else(|| self.named_in(full_name)).filter(|named| named.code != code)?;
+        // 北京大学附属中学南京分校 is where it says in the end.
+        if mentions(full_name, code.as_str()) {
+            return None;
+        }
         Some([
             format!("从组织全称看属于{}，而所选省级单位为{}，请核对", named.name, chosen.name),
             format!(
@@ -271,7 +283,18 @@ mod tests {
         ] {
             assert!(routes.mismatch(code("320000"), elsewhere).is_some(), "{elsewhere}");
         }
-        assert!(routes.mismatch(code("320000"), "中国共产主义青年团江苏省委员会").is_none());
+        for (own, name) in [
+            ("320000", "中国共产主义青年团江苏省委员会"),
+            ("120000", "共青团河北区人民法院委员会"),
+            ("150000", "共青团海南区拉僧庙镇委员会"),
+            ("440000", "共青团北京路小学委员会"),
+            ("320000", "共青团上海路街道工作委员会"),
+            ("320000", "共青团广东路派出所支部委员会"),
+            ("320000", "共青团北京东路小学委员会"),
+            ("320000", "共青团北京大学附属中学南京分校委员会"),
+        ] {
+            assert!(routes.mismatch(code(own), name).is_none(), "{name}");
+        }
         assert!(routes.mismatch(code("320000"), "共青团南京大学委员会").is_none());
         assert!(routes.mismatch(code("990001"), "共青团广东铁路公司委员会").is_none());
     }

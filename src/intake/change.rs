@@ -41,15 +41,27 @@ impl Intake {
             warnings: new.entry.warnings.clone(),
             ..known.entry.clone()
         };
-        // Who mends a name means it: where no system checks it first, it goes out as it is written now, and not as the local
-        // directory writes it.
-        let checked = self.partners.get(&after.system).is_none_or(|partner| partner.checks_names());
-        let sent_name = (!checked).then(|| after.destination_name.clone());
+        let sent_name = self.name_after(&known.entry, &after, changes);
         let facts = Facts { sent_name, ..Facts::default() };
         let stored =
             self.occur(&mut tx, after, (Event::Amended, facts), ("修改", "amended"), Cause::Upstream).await?;
         tx.commit().await?;
         Ok(stored)
+    }
+
+    /// Under which name an amended transfer is sent; nothing where the system checks the name first. Who writes a name anew
+    /// means it: it goes out as it is written now, and not as the local directory writes it. Who mends something else leaves it.
+    fn name_after(&self, before: &Entry, after: &Entry, changes: &Value) -> Option<String> {
+        if self.partners.get(&after.system).is_none_or(|partner| partner.checks_names()) {
+            return None;
+        }
+        let written = changes.pointer("/destination/full_name").is_some();
+        let moved = (&after.system, after.province_code) != (&before.system, before.province_code);
+        if written || moved {
+            written.then(|| after.destination_name.clone())
+        } else {
+            before.sent_name.clone()
+        }
     }
 
     /// Takes a transfer back: at once where no partner has it, else by asking the partner. The answer says which.

@@ -218,15 +218,19 @@ impl Organizations {
         let Some(spelling) = spelling.filter(|_| answer.result == Finding::NotFound) else {
             return Ok((answer, exchanges));
         };
-        let (mut second, exchange) = self.ask_system(partner, province, &spelling).await?;
+        // One that the profile can't carry is no other name to ask for.
+        let Ok((mut second, exchange)) = self.ask_system(partner, province, &spelling).await else {
+            return Ok((answer, exchanges));
+        };
         exchanges.push(exchange);
         match second.result {
-            Finding::Exists => {
+            // Unanswered, it is still the likelier name: the other one is denied.
+            Finding::Exists | Finding::Unavailable => {
                 second.full_name.get_or_insert(spelling);
                 Ok((second, exchanges))
             }
-            Finding::Unavailable => Ok((second, exchanges)),
-            Finding::NotFound | Finding::Ambiguous | Finding::Unsupported => Ok((answer, exchanges)),
+            Finding::Ambiguous => Ok((second, exchanges)),
+            Finding::NotFound | Finding::Unsupported => Ok((answer, exchanges)),
         }
     }
 

@@ -21,8 +21,9 @@ pub struct LocalDirectory {
 #[derive(Debug, Default)]
 struct Served {
     /// Which file was looked at last.
-    stamp: Option<Stamp>,
-    directory: Option<Arc<Directory>>,
+    looked: Option<Stamp>,
+    /// The file that is served, as it was when it was opened.
+    directory: Option<(Stamp, Arc<Directory>)>,
 }
 
 /// What tells one file from another at the same place: an import makes a new one and never writes into the old.
@@ -60,7 +61,12 @@ impl LocalDirectory {
     /// The file that is served, if there is one.
     #[must_use]
     pub fn current(&self) -> Option<Arc<Directory>> {
-        self.served.read().unwrap_or_else(PoisonError::into_inner).directory.clone()
+        self.served
+            .read()
+            .unwrap_or_else(PoisonError::into_inner)
+            .directory
+            .as_ref()
+            .map(|(_, directory)| directory.clone())
     }
 
     /// Looks whether another file is in place, and serves that one from now on. It reads the whole file once, to check it. A
@@ -75,23 +81,25 @@ impl LocalDirectory {
             Err(error) if error.kind() == std::io::ErrorKind::NotFound => None,
             Err(error) => return Err(error.into()),
         };
-        let before = self.served.read().unwrap_or_else(PoisonError::into_inner).stamp;
-        if stamp == before {
+        let looked = self.served.read().unwrap_or_else(PoisonError::into_inner).looked;
+        if stamp == looked {
             return Ok(Look::Same);
         }
-        let opened = stamp.map(|_| Directory::open(&self.path)).transpose();
+        let opened = stamp
+            .map(|stamp| Directory::open(&self.path).map(|opened| (stamp, Arc::new(opened))))
+            .transpose();
         let mut served = self.served.write().unwrap_or_else(PoisonError::into_inner);
-        if before.zip(stamp).is_some_and(|(before, stamp)| before.inode == stamp.inode) {
+        let written_over =
+            |(old, _): &(Stamp, _)| stamp.is_some_and(|new| new.inode == old.inode && new != *old);
+        if served.directory.as_ref().is_some_and(written_over) {
             served.directory = None;
         }
         // What can't be read now may be readable later, without any change to the file.
         if !matches!(opened, Err(OpenError::Io(_))) {
-            served.stamp = stamp;
+            served.looked = stamp;
         }
-        let directory = opened?.map(Arc::new);
-        let look = if directory.is_some() { Look::New } else { Look::Gone };
-        served.directory = directory;
-        Ok(look)
+        served.directory = opened?;
+        Ok(if served.directory.is_some() { Look::New } else { Look::Gone })
     }
 
     /// [`LocalDirectory::refresh`] for a daemon: what it brings is said in the log, and the same fault once.

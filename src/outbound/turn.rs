@@ -187,7 +187,7 @@ impl Turn {
         let doubtful = (not_sent || current.withdrawal.is_some()) && tx.may_have_arrived(current.id).await?;
         facts.doubtful = doubtful;
         let mut step = advance(policy.following, current, event, facts, now);
-        if not_sent && !doubtful {
+        if not_sent && !doubtful && self.partner.checks_names() {
             // No partner has seen this content yet: the organization is checked again next time.
             step.entry.sent_name = None;
         }
@@ -243,7 +243,9 @@ impl Turn {
                     (answer.full_name.as_ref().unwrap_or(typed), answer.organization_id.clone())
                 }
                 // The system checks the name with the submit, too.
-                Finding::Unsupported | Finding::Unavailable => (typed, None),
+                Finding::Unsupported | Finding::Unavailable => {
+                    (answer.full_name.as_ref().unwrap_or(typed), None)
+                }
             };
             if let Some(end) = put_off(gate, now) {
                 // The check is done, and not made again: where it alone is refused, the submit goes without.

@@ -9,7 +9,16 @@ const FLOORS: [&[&str]; 7] = [
     // Pure: no I/O, and but for the clock's sleep nothing asynchronous.
     &["alarm", "transfer", "routing", "clock", "retry", "gate", "organization::suggestion"],
     // Effects.
-    &["seal", "store", "transport", "notify", "lifecycle", "supervised", "telemetry", "organization::directory"],
+    &[
+        "seal",
+        "store",
+        "transport",
+        "notify",
+        "lifecycle",
+        "supervised",
+        "telemetry",
+        "organization::directory",
+    ],
     // One system, one caller, one transfer as the rest sees them.
     &["partner", "suspension", "organization::check", "organization::search", "access", "view"],
     // The two paths, and the door in.

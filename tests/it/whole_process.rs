@@ -516,7 +516,9 @@ fn the_unit_fits_the_sample_configuration() {
         unit.lines().filter_map(|line| line.strip_prefix(key)?.strip_prefix('=')).map(str::to_owned).collect()
     };
     assert_eq!(values("Type"), ["notify"]);
-    assert!(values("ExecStart")[0].contains("--config /etc/league-gateway/config.toml run"));
+    let start = values("ExecStart");
+    assert!(start[0].starts_with("/usr/bin/league-gateway --config /etc/league-gateway/config.toml "));
+    assert!(start[0].contains(" run "), "{start:?}");
     assert_eq!(values("StateDirectory"), ["league-gateway"]);
     assert!(sample.contains("sqlite:///var/lib/league-gateway/"));
     let credentials: Vec<String> =
@@ -532,7 +534,9 @@ fn the_unit_fits_the_sample_configuration() {
     for name in used {
         assert!(credentials.iter().any(|one| one == name), "{name} is not loaded: {credentials:?}");
     }
-    for hardening in ["NoNewPrivileges", "ProtectSystem", "PrivateTmp", "RestrictAddressFamilies", "SystemCallFilter"] {
+    for hardening in
+        ["NoNewPrivileges", "ProtectSystem", "PrivateTmp", "RestrictAddressFamilies", "SystemCallFilter"]
+    {
         assert!(!values(hardening).is_empty(), "{hardening}");
     }
 }

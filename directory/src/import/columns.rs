@@ -75,9 +75,18 @@ impl Columns {
     }
 
     /// Province and identifier of a row that can't be used, where they can be read all the same.
-    pub(super) fn key<'a>(&self, record: &Record<'a>) -> Option<(&'a str, &'a str)> {
-        let text = |index| std::str::from_utf8(record.field(index)).map(str::trim).ok();
-        Some((text(self.province)?, text(self.id)?)).filter(|_| record.len() == self.count)
+    pub(super) fn key<'a>(
+        &self,
+        record: &Record<'a>,
+        known: Option<&dyn Fn(&str) -> bool>,
+    ) -> Option<(&'a str, &'a str)> {
+        let text = |index: usize| {
+            let field = (index < record.len()).then(|| std::str::from_utf8(record.field(index)).ok())?;
+            field.map(str::trim).filter(|text| !text.is_empty())
+        };
+        let province =
+            text(self.province).filter(|code| is_code(code) && known.is_none_or(|known| known(code)));
+        province.zip(text(self.id))
     }
 
     /// A row that can be used, or why it can't.
@@ -106,7 +115,7 @@ impl Columns {
             Ok(text)
         };
         let province = field(self.province, PROVINCE)?;
-        if province.len() != 6 || !province.bytes().all(|byte| byte.is_ascii_digit()) {
+        if !is_code(province) {
             return Err(refuse(PROVINCE, "省级代码应为六位数字".into(), "not six digits".into()));
         }
         if !known.is_none_or(|known| known(province)) {
@@ -161,6 +170,10 @@ fn controls(text: &str) -> bool {
     // The others are of two bytes, the first of which is C2.
     let low = text.bytes().fold(false, |found, byte| found | (byte < 0x20) | (byte == 0x7F));
     low || memchr::memchr(0xC2, text.as_bytes()).is_some() && text.chars().any(char::is_control)
+}
+
+fn is_code(text: &str) -> bool {
+    text.len() == 6 && text.bytes().all(|byte| byte.is_ascii_digit())
 }
 
 /// What is wrong with a name, in Chinese and English.

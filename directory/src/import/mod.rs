@@ -89,6 +89,8 @@ pub struct Summary {
     pub same_name: u64,
     /// Rows that could not be used.
     pub refused: u64,
+    /// One of them did not even say which organization it is about, so none was taken for gone.
+    pub nothing_removed: bool,
     /// The first of them.
     pub refusals: Vec<Refusal>,
     /// Organizations in the new file.
@@ -176,7 +178,7 @@ impl Import<'_> {
             list.summary.rows += 1;
             match columns.check(&record, self.known_province, &mut list.kinds) {
                 Ok(row) => list.add(&row)?,
-                Err(refusal) => list.refuse(refusal, columns.key(&record)),
+                Err(refusal) => list.refuse(refusal, columns.key(&record, self.known_province)),
             }
             if list.summary.rows.is_multiple_of(STEP) {
                 progress(Progress { bytes: bytes(lines.input()), rows: list.summary.rows });
@@ -208,7 +210,8 @@ impl Import<'_> {
                     let new = new.unwrap_or_default();
                     let spared = refused.get(&code).map_or(&[][..], Vec::as_slice);
                     let gone = summary.gone;
-                    let rows = merge::merge(self.mode, &old, (&new, spared), &mut summary);
+                    let mode = if summary.nothing_removed { Mode::Delta } else { self.mode };
+                    let rows = merge::merge(mode, &old, (&new, spared), &mut summary);
                     let (gone, of) = (summary.gone - gone, u64::from(old.len()));
                     if self.mode == Mode::Full && !self.allow_removal && gone > FEW && gone * 10 > of {
                         return Err(ImportError::TooManyGone { province: code, gone, of });
@@ -251,8 +254,9 @@ impl List {
 
     fn refuse(&mut self, refusal: Refusal, key: Option<(&str, &str)>) {
         self.summary.refused += 1;
-        if let Some((province, id)) = key {
-            self.refused.entry(province.to_owned()).or_default().push(id.to_owned());
+        match key {
+            Some((province, id)) => self.refused.entry(province.to_owned()).or_default().push(id.to_owned()),
+            None => self.summary.nothing_removed = true,
         }
         if self.summary.refusals.len() < REFUSALS {
             self.summary.refusals.push(refusal);

@@ -63,6 +63,17 @@ pub fn province_named(full_name: &str) -> Option<&'static str> {
     university::province_of(stem)
 }
 
+/// Whether a name has somewhere the name of a province, in short or in full, or of one of its prefectures.
+#[must_use]
+pub fn mentions(full_name: &str, code: &str) -> bool {
+    const CITY: [u16; 1] = units("市");
+    let key = fold::fold(full_name);
+    let has = |part: &[u16]| part.len() > 1 && key.windows(part.len()).any(|window| window == part);
+    let city = |name: &[u16]| has(name.strip_suffix(CITY.as_slice()).unwrap_or(name));
+    Province::of(code)
+        .is_some_and(|province| has(&province.short) || province.prefectures.iter().any(|name| city(name)))
+}
+
 /// The Corps' units lie in Xinjiang, and their names may begin with its name alone.
 fn sure(province: &Province, rest: &[u16]) -> Option<&'static str> {
     const CORPS_CITIES: [&[u16]; 12] = [

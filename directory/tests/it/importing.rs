@@ -264,6 +264,16 @@ fn what_would_lose_organizations_by_mistake_is_refused() {
     let broken = rows(100).replace("第7团委", "");
     let summary = place.import(Mode::Full, format!("{HEADER}{broken}").as_bytes()).expect("an import");
     assert_eq!((summary.refused, summary.gone, summary.organizations), (1, 0, 100));
+    // Also where a comma too much shifts the columns; and where nobody can tell which one it was, nothing goes.
+    let broken = rows(100).replace("第7团委", "第7,团委");
+    let summary = place.import(Mode::Full, format!("{HEADER}{broken}").as_bytes()).expect("an import");
+    assert_eq!((summary.refused, summary.gone, summary.nothing_removed), (1, 0, false));
+    let broken = rows(90).replace("110000,7,", "11000,7,");
+    let summary = place.import(Mode::Full, format!("{HEADER}{broken}").as_bytes()).expect("an import");
+    assert_eq!(
+        (summary.refused, summary.gone, summary.nothing_removed, summary.organizations),
+        (1, 0, true, 100)
+    );
     // A word that says neither yes nor no is no removal, and said to be none.
     let list = format!("{changes}110000,1,,,2024-07-01\n110000,2,,,是\n");
     let summary = place.import(Mode::Delta, list.as_bytes()).expect("an import");

@@ -31,7 +31,9 @@ pub(super) async fn run(context: &Context, args: ImportArgs) -> Done {
     let (reader, length) = open(&args.file)?;
     let bar = bar(context, length);
     let reader = bar.wrap_read(reader);
-    let (path, by_hand) = (settings.directory.clone(), (args.delta, args.allow_removal));
+    // A link stays one: what it leads to is replaced.
+    let path = std::fs::canonicalize(&settings.directory).unwrap_or_else(|_| settings.directory.clone());
+    let by_hand = (args.delta, args.allow_removal);
     let told = bar.clone();
     let written = context.out.lang.pick("整理并写入…", "sorting and writing …").to_owned();
     let work = tokio::task::spawn_blocking(move || {
@@ -121,9 +123,14 @@ fn bar(context: &Context, length: Option<u64>) -> ProgressBar {
 fn failure(context: &Context, list: &Path, directory: &Path, error: ImportError) -> Failure {
     let place =
         if matches!(error, ImportError::Write(_) | ImportError::Before(_)) { directory } else { list };
+    let removal = matches!(error, ImportError::TooManyGone { .. });
     let (the_lists, busy, zh) = (error.is_the_lists(), matches!(error, ImportError::Busy), error.zh());
     let text = if context.out.chinese() { zh } else { format!("{:#}", anyhow::Error::new(error)) };
-    let text = format!("{}: {text}", place.display());
+    let hint = match removal {
+        true => context.out.lang.pick("（--allow-removal）", " (--allow-removal)"),
+        false => "",
+    };
+    let text = format!("{}: {text}{hint}", place.display());
     match (the_lists, busy) {
         (true, _) => Failure::Usage(text),
         (false, true) => Failure::Refused(text),
@@ -140,7 +147,7 @@ fn tell(context: &Context, summary: &Summary) -> Done {
         return out.value(&serde_json::json!({
             "rows": summary.rows, "new": summary.new, "changed": summary.changed, "gone": summary.gone,
             "unchanged": summary.unchanged, "already_gone": summary.already_gone, "kept": summary.kept,
-            "duplicate": summary.duplicate, "same_name": summary.same_name, "refused": summary.refused,
+            "nothing_removed": summary.nothing_removed, "duplicate": summary.duplicate, "same_name": summary.same_name, "refused": summary.refused,
             "refusals": refusals.collect::<Vec<_>>(), "organizations": summary.organizations, "bytes": summary.file_length,
         }));
     }
@@ -155,6 +162,12 @@ fn tell(context: &Context, summary: &Summary) -> Done {
     let untold = summary.refused.saturating_sub(summary.refusals.len() as u64);
     if untold > 0 {
         out.line(format!("… {} {untold}", out.lang.pick("另有被拒绝的行：", "more rows refused:")));
+    }
+    if summary.nothing_removed {
+        out.line(out.bad(out.lang.pick(
+            "有的行看不出是哪个组织，因此这次没有撤销任何组织",
+            "some row does not say which organization it is about: none was taken for gone this time",
+        )));
     }
     let counts = [
         ("行数", "rows", summary.rows),

@@ -16,8 +16,9 @@ use clap::Subcommand;
 use jiff::Timestamp;
 use league_contract::document::FULL_NAME_LIMIT;
 use league_contract::{EncodeError, Organization, ProvinceCode, text};
-use league_directory::Page;
+use league_directory::{OpenError, Page};
 pub(super) use marks::suggestion;
+use std::path::Path;
 use std::sync::Arc;
 
 #[derive(Subcommand, Debug)]
@@ -95,11 +96,16 @@ impl Desk {
         })?;
         let directory = LocalDirectory::at(settings.directory);
         if let Err(error) = directory.refresh() {
-            let error = anyhow::Error::new(error).context(directory.path().display().to_string());
-            eprintln!("league-gateway: {error:#}");
+            eprintln!("league-gateway: {}", fault(context, directory.path(), error));
         }
         Ok(Self { province: code, partner, organizations: Organizations::new(directory, Clock::Wall) })
     }
+}
+
+/// What is wrong with the directory's file.
+fn fault(context: &Context, path: &Path, error: OpenError) -> String {
+    let text = if context.out.chinese() { error.zh() } else { format!("{:#}", anyhow::Error::new(error)) };
+    format!("{}: {text}", path.display())
 }
 
 /// Words that somebody typed, as the HTTP interface takes them.

@@ -4,7 +4,6 @@ use super::super::{Context, Done, Failure};
 use crate::app::routes;
 use crate::clock::Clock;
 use crate::organization::directory::imported_at;
-use anyhow::Context as _;
 use jiff::Timestamp;
 use league_contract::ProvinceCode;
 use league_directory::Directory;
@@ -30,7 +29,8 @@ pub(super) fn run(context: &Context) -> Done {
             false => format!("there is no local directory {} yet: run orgs import FILE.csv", path.display()),
         }));
     }
-    let directory = Directory::open(path).with_context(|| path.display().to_string())?;
+    let directory = Directory::open(path)
+        .map_err(|error| Failure::Failed(anyhow::anyhow!(super::fault(context, path, error))))?;
     let facts = directory.facts();
     let routes = routes(&settings)?;
     let now = Clock::Wall.now();

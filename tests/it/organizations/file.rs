@@ -93,6 +93,14 @@ async fn a_damaged_file_does_not_take_the_place_of_a_good_one() {
         assert_eq!(directory.refresh().expect("it is said once"), Look::Same);
         assert_eq!(total(&test, "440000", "zsdx").await, (json!(3), json!("directory")));
     }
+    // Nor does one that grows in its place.
+    for damaged in [&good[..good.len() / 2], &good[..good.len() - 1]] {
+        std::fs::write(test.directory(), damaged).expect("written");
+        directory.refresh().expect_err("it can't be used");
+        assert_eq!(total(&test, "440000", "zsdx").await, (json!(3), json!("directory")));
+    }
+    std::fs::write(test.directory(), &good).expect("written");
+    assert_eq!(directory.refresh().expect("it is whole"), Look::New);
     test.finish().await;
 }
 

@@ -1,8 +1,8 @@
 //! What the local directory does for transfers: the name as it is written there, suggestions, warnings.
 
 use super::LISTS;
-use crate::support::{SIDES, Setup, document};
-use league_sandbox::{Fault, FaultKind, Operation};
+use crate::support::{SIDES, Setup, TestApp, document};
+use league_sandbox::{Fault, FaultKind, Faults, Operation};
 use serde_json::{Value, json};
 
 #[tokio::test]
@@ -111,6 +111,51 @@ async fn a_name_that_was_mended_goes_out_as_it_was_mended() {
         test.client.post("/v1/transfers/MENDED/amend", &json!({"destination": {"full_name": right}})).await;
     assert_eq!(amended.status, 200, "{}", amended.text());
     test.run_until_idle().await;
+    let shown = test.get("MENDED").await;
+    assert_eq!(
+        (&shown["state"], &shown["destination"]["sent_name"]),
+        (&json!("completed"), &Value::Null),
+        "{shown}"
+    );
+    test.finish().await;
+}
+
+#[tokio::test]
+async fn a_mended_name_is_not_forgotten_while_the_system_is_away_and_other_mends_leave_the_name() {
+    // Nobody listens there.
+    let away = "[systems.guangdong]\nbase_url = \"http://127.0.0.1:9\"\n";
+    let test = Setup::by_hand().start().await;
+    test.import("440000,STALE,中国共产主义青年团中山大学委员会,university-committee\n440000,OK,共青团中山大学附属第一医院委员会,public-committee\n");
+    test.submit(&document("MENDED", 1, "440000", "共青团中山大学委员会")).await;
+    // Written loosely, and returned for another reason than its name.
+    let refused = SIDES[1].fault(FaultKind::DataRefused, 1);
+    test.deliver().await;
+    test.sandbox.set_faults(Faults { seed: 1, faults: vec![refused] });
+    test.submit(&document("LOOSE", 2, "440000", "共青团中山大学附属第一医院 委员会")).await;
+    test.run_until_idle().await;
+    for id in ["MENDED", "LOOSE"] {
+        assert_eq!(test.get(id).await["state"], "returned");
+    }
+    let amend = async |test: &TestApp, id: &str, changes: Value| {
+        let answer = test.client.post(&format!("/v1/transfers/{id}/amend"), &changes).await;
+        assert_eq!(answer.status, 200, "{}", answer.text());
+    };
+    amend(&test, "LOOSE", json!({"member": {"phone": "13900139000"}})).await;
+    test.run_until_idle().await;
+    let shown = test.get("LOOSE").await;
+    assert_eq!(
+        (&shown["state"], &shown["destination"]["sent_name"]),
+        (&json!("completed"), &json!("共青团中山大学附属第一医院委员会")),
+        "{shown}"
+    );
+    let test = test.restart(away).await;
+    test.app.organizations.directory.look();
+    amend(&test, "MENDED", json!({"destination": {"full_name": "共青团中山大学委员会"}})).await;
+    test.deliver().await;
+    assert_eq!(test.exchanges("MENDED").await.last().map(String::as_str), Some("submit:not_sent"));
+    let test = test.restart("").await;
+    test.app.organizations.directory.look();
+    test.later(3600).await;
     let shown = test.get("MENDED").await;
     assert_eq!(
         (&shown["state"], &shown["destination"]["sent_name"]),
