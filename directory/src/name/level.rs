@@ -193,6 +193,16 @@ pub(crate) fn without_suffix(stem: &[u16]) -> (&[u16], Option<Rank>) {
     }
 }
 
+/// What the suffixes of a kind begin with; those of all kinds where there is none.
+pub(crate) fn beginnings(rank: Option<Rank>) -> Vec<u16> {
+    let of_kind = |known: &&(&'static [u16], Rank)| rank.is_none_or(|rank| rank == known.1);
+    let mut all: Vec<u16> =
+        SUFFIXES.iter().filter(of_kind).filter_map(|(suffix, _)| suffix.first().copied()).collect();
+    all.sort_unstable();
+    all.dedup();
+    all
+}
+
 fn digit(unit: u16) -> Option<u16> {
     (0x30..=0x39).contains(&unit).then(|| unit - 0x30)
 }

@@ -104,6 +104,9 @@ impl Comparison {
         let (a, b) = (&typed[before..], &name[before..]);
         let after = a.iter().rev().zip(b.iter().rev()).take_while(|(a, b)| a == b).count();
         let (a, b) = (&a[..a.len() - after], &b[..b.len() - after]);
+        if exchanged(a, b) {
+            return MOVE;
+        }
         if gap(a.len().abs_diff(b.len())) > bound {
             return FAR;
         }
@@ -231,8 +234,18 @@ fn alike_bags(a: &[u16], b: &[u16]) -> bool {
     true
 }
 
+/// Whether two words that share a character have changed places: 航天航空 and 航空航天.
+fn exchanged(a: &[u16], b: &[u16]) -> bool {
+    match (a, b) {
+        ([x, middle, y], [v, other, w]) => {
+            middle == other && x == w && y == v && !is_mark(*x) && !is_mark(*y)
+        }
+        _ => false,
+    }
+}
+
 fn gap(length: usize) -> u32 {
-    if length == 0 { 0 } else { GAP + GAP_EACH * small(length) }
+    if length == 0 { 0 } else { GAP.saturating_add(GAP_EACH.saturating_mul(small(length))) }
 }
 
 fn small(n: usize) -> u32 {

@@ -109,19 +109,13 @@ impl Directory {
         let mut found = Vec::with_capacity(2 * COMPARED);
         scratch.lowest.clear();
         let here = Province::of(table.code);
-        let mut keys = table.keys();
-        for guess in guesses(here, &typed.name) {
-            for row in self.alike(guess.hash()).filter_map(|row| row.checked_sub(table.first_row)) {
-                if row < table.rows
-                    && let Some(name) = keys.seek(row)
-                {
-                    found.extend(scratch.compare(typed, name, row, 1.0));
-                }
-            }
-        }
+        self.look_up(table, typed, scratch, &mut found);
         scratch.search(table, typed, &mut found);
-        for reading in readings(table.code, here, typed.key) {
-            scratch.search(table, &Typed::new(&reading, here), &mut found);
+        let readings = readings(table.code, here, typed.key);
+        let readings: Vec<Typed<'_>> = readings.iter().map(|reading| Typed::new(reading, here)).collect();
+        for reading in &readings {
+            self.look_up(table, reading, scratch, &mut found);
+            scratch.search(table, reading, &mut found);
         }
         if scratch.lowest.first().is_none_or(|lowest| *lowest > GOOD) {
             for reading in shortened(table.code, typed.key) {
@@ -132,6 +126,7 @@ impl Directory {
         found.dedup_by_key(|near| near.row);
         found.sort_unstable_by_key(|near| (near.cost, near.row));
         found.truncate(EXACT);
+        let mut keys = table.keys();
         for near in &mut found {
             if let (Some(name), Some(facts)) = (keys.seek(near.row), table.facts(near.row)) {
                 near.cost += style(text, typed.key, name, facts.writing);
@@ -140,6 +135,20 @@ impl Directory {
         }
         found.sort_unstable_by_key(|near| (near.cost, near.row));
         found
+    }
+
+    /// Rows of the province that are alike to what was typed, or would be but for what is often left out.
+    fn look_up(&self, table: &Table<'_>, typed: &Typed<'_>, scratch: &mut Scratch, found: &mut Vec<Near>) {
+        let mut keys = table.keys();
+        for guess in guesses(Province::of(table.code), &typed.name) {
+            for row in self.alike(guess.hash()).filter_map(|row| row.checked_sub(table.first_row)) {
+                if row < table.rows
+                    && let Some(name) = keys.seek(row)
+                {
+                    found.extend(scratch.compare(typed, name, row, 1.0));
+                }
+            }
+        }
     }
 
     /// Who bears exactly this name in other provinces.
