@@ -75,3 +75,38 @@ fn suggesting() {
     assert!(directory.suggest("120000", "毫无关系的名称", 5).is_empty());
     assert!(directory.suggest("110000", "北京", 0).is_empty());
 }
+
+/// The list writes 共青团…委员会; people write the short ending, or none, and err once beside it.
+#[test]
+fn a_mistake_beside_another_ending_hides_nobody() {
+    let meant = [
+        "共青团河海大学委员会",
+        "共青团南京航空航天大学委员会",
+        "共青团中国药科大学委员会",
+        "共青团南京财经大学委员会",
+    ];
+    let others = ["扬州", "江苏", "苏州", "江南", "南通", "常州", "盐城", "徐州"];
+    let others: Vec<String> = others
+        .iter()
+        .flat_map(|place| {
+            ["大学团委", "市第一中学团委", "大学商学院团委"].map(|rest| format!("共青团{place}{rest}"))
+        })
+        .collect();
+    let names = meant.iter().copied().chain(others.iter().map(String::as_str));
+    let rows: String =
+        (1..).zip(names).map(|(id, name)| format!("320000,{id},{name},university-committee,\n")).collect();
+    let (_place, directory) = of(&rows);
+    for (typed, expected) in [
+        ("合海大学团委", meant[0]),
+        ("海河大学团委", meant[0]),
+        ("南京航天航空大学团委", meant[1]),
+        ("南京航天航空大学", meant[1]),
+        ("药科大学团委", meant[2]),
+        ("南京财精大学", meant[3]),
+        ("南京财精大学团委", meant[3]),
+    ] {
+        let first =
+            directory.suggest("320000", typed, 5).into_iter().next().map(|one| one.organization.full_name);
+        assert_eq!(first.as_deref(), Some(expected), "{typed}");
+    }
+}
