@@ -12,7 +12,15 @@ use std::path::{Path, PathBuf};
 /// Holds the right to write a file: a lock on another one beside it, which ends with the process.
 #[derive(Debug)]
 pub(super) struct Turn {
-    _lock: File,
+    lock: File,
+}
+
+impl Drop for Turn {
+    /// Closing the file is not enough: a child that this process starts just now has it open until it becomes another program.
+    fn drop(&mut self) {
+        // What can't be unlocked ends with the process.
+        self.lock.unlock().unwrap_or_default();
+    }
 }
 
 impl Turn {
@@ -20,7 +28,7 @@ impl Turn {
         let lock = beside(path, ".lock")?;
         let file = OpenOptions::new().create(true).append(true).open(&lock)?;
         match file.try_lock() {
-            Ok(()) => Ok(Self { _lock: file }),
+            Ok(()) => Ok(Self { lock: file }),
             Err(TryLockError::WouldBlock) => Err(ImportError::Busy),
             Err(TryLockError::Error(error)) => Err(error.into()),
         }

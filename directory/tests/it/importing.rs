@@ -298,3 +298,19 @@ fn names_that_nobody_can_type_are_refused() {
     let summary = place.import(Mode::Full, list.as_bytes()).expect("an import");
     assert_eq!((summary.refused, summary.organizations), (3, 1));
 }
+
+#[test]
+fn an_import_that_has_ended_locks_nobody_out() {
+    let place = Place::new();
+    let list = format!("{HEADER}110000,7,乙团委,x,\n");
+    // Children share what is open until they become another program.
+    let children = std::thread::spawn(|| {
+        for _ in 0..200 {
+            std::process::Command::new("true").status().expect("a child");
+        }
+    });
+    while !children.is_finished() {
+        place.import(Mode::Full, list.as_bytes()).expect("the one before has ended");
+    }
+    children.join().expect("they ended");
+}
