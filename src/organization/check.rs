@@ -188,11 +188,10 @@ impl Organizations {
                 return Ok(answer);
             }
             Finding::Unavailable => {
-                if let Some(yes) = self.directorys_yes(partner, province, name) {
-                    return Ok(yes);
-                }
-                if self.holds(province) {
-                    self.add_suggestions(&mut answer, partner, province, name).await;
+                match self.directorys_word(partner, province, name) {
+                    Some(word) if word.result == Finding::Exists => return Ok(word),
+                    Some(_) => self.add_suggestions(&mut answer, partner, province, name).await,
+                    None => {}
                 }
                 return Ok(answer);
             }
@@ -214,8 +213,10 @@ impl Organizations {
         }
         let (answer, exchange) = self.ask_system(partner, province, name).await?;
         let mut exchanges = vec![exchange];
-        let spelling = self.spelling(province, name).filter(|spelling| spelling != name);
-        let Some(spelling) = spelling.filter(|_| answer.result == Finding::NotFound) else {
+        if answer.result != Finding::NotFound {
+            return Ok((answer, exchanges));
+        }
+        let Some(spelling) = self.spelling(province, name).filter(|spelling| spelling != name) else {
             return Ok((answer, exchanges));
         };
         // One that the profile can't carry is no other name to ask for.
@@ -264,39 +265,35 @@ impl Organizations {
         Ok((answer, exchange))
     }
 
-    /// What the local directory alone says; `None` where it holds nothing for the province.
+    /// What the local directory alone says, with suggestions; `None` where it holds nothing for the province.
     pub async fn check_locally(
         &self,
         partner: &Partner,
         province: ProvinceCode,
         name: &str,
     ) -> Option<CheckAnswer> {
-        let (directory, imported_at) = self.local(province)?;
-        let mut answer = match directory.check(province.as_str(), name) {
-            Found::One(found) => CheckAnswer {
-                organization_id: Some(found.id),
-                full_name: Some(found.full_name),
-                ..CheckAnswer::new(Finding::Exists, partner, imported_at)
-            },
-            Found::None => CheckAnswer::new(Finding::NotFound, partner, imported_at),
-            Found::Several(_) => CheckAnswer::new(Finding::Ambiguous, partner, imported_at),
-        };
-        answer.source = Source::Directory;
+        let mut answer = self.directorys_word(partner, province, name)?;
         if answer.result != Finding::Exists {
             self.add_suggestions(&mut answer, partner, province, name).await;
         }
         Some(answer)
     }
 
-    /// The directory's yes; nothing where it holds no such name, or several.
-    fn directorys_yes(&self, partner: &Partner, province: ProvinceCode, name: &str) -> Option<CheckAnswer> {
+    /// The local directory's own answer.
+    fn directorys_word(&self, partner: &Partner, province: ProvinceCode, name: &str) -> Option<CheckAnswer> {
         let (directory, imported_at) = self.local(province)?;
-        let Found::One(found) = directory.check(province.as_str(), name) else { return None };
-        Some(CheckAnswer {
-            organization_id: Some(found.id),
-            full_name: Some(found.full_name),
+        let answer = |result| CheckAnswer {
             source: Source::Directory,
-            ..CheckAnswer::new(Finding::Exists, partner, imported_at)
+            ..CheckAnswer::new(result, partner, imported_at)
+        };
+        Some(match directory.check(province.as_str(), name) {
+            Found::One(found) => CheckAnswer {
+                organization_id: Some(found.id),
+                full_name: Some(found.full_name),
+                ..answer(Finding::Exists)
+            },
+            Found::None => answer(Finding::NotFound),
+            Found::Several(_) => answer(Finding::Ambiguous),
         })
     }
 

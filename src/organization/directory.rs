@@ -112,7 +112,8 @@ impl LocalDirectory {
             std::mem::replace(&mut *known, fault.clone()) != fault
         };
         match looked {
-            Ok(Look::Same) => {}
+            // Most looks, every second: nothing to say and nothing to measure.
+            Ok(Look::Same) => return,
             Ok(Look::New) => {
                 let facts = self.current().map(|directory| directory.facts());
                 let organizations = facts.map_or(0, |facts| facts.organizations);
@@ -142,6 +143,8 @@ impl LocalDirectory {
 
     /// Looks again and again until told to stop. Reading a large file must not hold up what runs on this runtime.
     pub async fn watch(self: Arc<Self>, clock: Clock, interval: SignedDuration, stop: CancellationToken) {
+        // Also where there is no file yet.
+        self.measure();
         while stop.run_until_cancelled(clock.sleep(interval)).await.is_some() {
             let here = self.clone();
             if let Err(error) = tokio::task::spawn_blocking(move || here.look()).await {
