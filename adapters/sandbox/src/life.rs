@@ -93,6 +93,9 @@ impl Life {
                 publish(&shared, partner, event, twice).await;
                 drop(busy);
             });
+        } else if self.has(Manner::Conflicting) && self.partner != Partner::Fujian {
+            // What contradicts it comes after it, whoever was away in between.
+            push::insist(&self.shared, self.partner, &event).await;
         } else {
             publish(&self.shared, self.partner, event, self.has(Manner::Duplicate)).await;
         }

@@ -74,6 +74,13 @@ pub(crate) async fn push(shared: &Arc<Shared>, partner: Partner, event: &Event) 
     }
 }
 
+/// Sends an event, again and again if it must be; returns when it was taken, or given up.
+pub(crate) async fn insist(shared: &Arc<Shared>, partner: Partner, event: &Event) {
+    if shared.state().gateway.is_some() && attempt(shared, partner, event).await == Verdict::Again {
+        repeat(shared.clone(), partner, event.clone(), shared.busy()).await;
+    }
+}
+
 async fn repeat(shared: Arc<Shared>, partner: Partner, event: Event, busy: Busy) {
     for wait in retries(&shared, partner).waits() {
         pause(wait).await;

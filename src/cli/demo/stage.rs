@@ -263,8 +263,17 @@ fn spawn(config: &std::path::Path, folder: &TempDir) -> anyhow::Result<Child> {
     command.spawn().context("the daemon can't be started")
 }
 
-/// A free port of loopback. The daemon needs the same one after a restart, so it is chosen here.
+/// A free port of loopback. The daemon needs the same one after a restart, so it is chosen here: not among those that systems
+/// give out by themselves (from 32768 on), where any outgoing connection could take it while the daemon is away.
 fn free_address() -> anyhow::Result<SocketAddr> {
-    let listener = std::net::TcpListener::bind("127.0.0.1:0")?;
-    Ok(listener.local_addr()?)
+    for _ in 0..100 {
+        let [high, low, ..] =
+            getrandom::u32().context("the operating system gave no randomness")?.to_be_bytes();
+        let port = 16_384 + u16::from_be_bytes([high, low]) % 16_384;
+        let address = SocketAddr::from(([127, 0, 0, 1], port));
+        if std::net::TcpListener::bind(address).is_ok() {
+            return Ok(address);
+        }
+    }
+    anyhow::bail!("no port from 16384 to 32767 is free on 127.0.0.1")
 }

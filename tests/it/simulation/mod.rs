@@ -19,6 +19,7 @@ mod world;
 use crate::support::{Database, SIDES, in_time};
 use league_gateway::store::Store;
 use std::path::{Path, PathBuf};
+use std::sync::atomic::{AtomicU64, Ordering};
 use tempfile::TempDir;
 use world::World;
 
@@ -77,9 +78,30 @@ async fn every_seed_ends_well() {
     run_all(FAILED_ONCE.iter().copied().chain(others)).await;
 }
 
-/// The long form, for `scripts/torture`: `cargo test --test it -- --ignored simulation`.
-#[tokio::test]
+/// The long form, for `scripts/torture`: `cargo test --test it -- --ignored simulation`. A seed is a world of its own, so each
+/// core runs one after the other.
+#[test]
 #[ignore = "takes minutes: the long form"]
-async fn many_seeds_end_well() {
-    run_all(SHORT..LONG).await;
+fn many_seeds_end_well() {
+    let next = AtomicU64::new(SHORT);
+    let seeds = || {
+        let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().expect("a runtime");
+        loop {
+            let seed = next.fetch_add(1, Ordering::Relaxed);
+            if seed >= LONG {
+                return;
+            }
+            runtime.block_on(run_all(std::iter::once(seed)));
+            if seed.is_multiple_of(250) {
+                println!("simulation: {seed} of {LONG} seeds");
+            }
+        }
+    };
+    let cores = std::thread::available_parallelism().map_or(1, std::num::NonZero::get);
+    // A seed that fails ends its thread; the others go on, and the test fails with all that they found.
+    std::thread::scope(|scope| {
+        for _ in 0..cores {
+            scope.spawn(seeds);
+        }
+    });
 }
