@@ -43,6 +43,8 @@ kinds! {
     ClockSkew = "clock_skew", "双方时钟相差过大", "the partner's clock and ours are too far apart";
     /// A row or a change that can't be read was set aside.
     SetAside = "set_aside", "有无法读取的数据被搁置", "something that can't be read was set aside";
+    /// An address of upstream's does not take its events.
+    Webhook = "webhook", "事件推送地址持续失败", "an address of upstream's does not take its events";
 }
 
 impl AlarmKind {
@@ -56,7 +58,12 @@ impl AlarmKind {
     #[must_use]
     pub const fn clears_itself(self) -> bool {
         match self {
-            Self::Suspended | Self::Breaker | Self::Backlog | Self::Lapses | Self::ClockSkew => true,
+            Self::Suspended
+            | Self::Breaker
+            | Self::Backlog
+            | Self::Lapses
+            | Self::ClockSkew
+            | Self::Webhook => true,
             Self::Conflicts | Self::SetAside => false,
         }
     }
@@ -66,9 +73,12 @@ impl AlarmKind {
     pub const fn cause(self) -> Cause {
         match self {
             Self::Backlog | Self::Lapses => Cause::Clock,
-            Self::Suspended | Self::Breaker | Self::Conflicts | Self::ClockSkew | Self::SetAside => {
-                Cause::Delivery
-            }
+            Self::Suspended
+            | Self::Breaker
+            | Self::Conflicts
+            | Self::ClockSkew
+            | Self::SetAside
+            | Self::Webhook => Cause::Delivery,
         }
     }
 }

@@ -1,10 +1,11 @@
 //! The composition root: the only file that names all three adapters, and the one that puts the daemon together.
 
-use crate::api::{self, ApiState};
+use crate::api::{self, ApiState, Faces, Rates};
 use crate::clock::Clock;
 use crate::inbound::{Feed, Receiver};
 use crate::intake::Intake;
 use crate::lifecycle::Lifecycle;
+use crate::listener::{Bound, Certificates};
 use crate::notify::Bell;
 use crate::operator::Operator;
 use crate::organization::check::Organizations;
@@ -18,14 +19,14 @@ use crate::store::{Bells, Leads, SchemaState, Store};
 use crate::suspension::lift_if_credentials_changed;
 use crate::transfer::Following;
 use crate::transport::Transport;
+use crate::webhook::{self, Sender, Target};
 use anyhow::Context as _;
 use jiff::SignedDuration;
 use league_contract::{EventSource, Registration, System};
 use metrics_exporter_prometheus::PrometheusHandle;
-use std::net::SocketAddr;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU32};
-use tokio::net::TcpListener;
+use tokio::sync::Semaphore;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
@@ -57,6 +58,8 @@ pub struct App {
     pub stop: CancellationToken,
     /// This run of this daemon: its name and something that no other run has.
     instance: Arc<str>,
+    /// Upstream's addresses that are told of events.
+    webhooks: Arc<[Target]>,
     settings: Settings,
 }
 
@@ -64,8 +67,19 @@ pub struct App {
 pub struct Daemon {
     /// Its tasks.
     pub lifecycle: Lifecycle,
-    /// Where it listens.
-    pub address: SocketAddr,
+    /// Where it listens, and for whom; upstream's address is the first.
+    pub listening: Vec<Listening>,
+}
+
+/// An address that the daemon listens on.
+#[derive(Debug, Clone)]
+pub struct Listening {
+    /// With scheme and port.
+    pub url: String,
+    /// Who is served there.
+    pub faces: Faces,
+    /// Its certificates, to be read anew.
+    pub certificates: Option<Certificates>,
 }
 
 /// The systems of the configuration, with their adapters and connections.
@@ -73,8 +87,7 @@ pub struct Daemon {
 /// # Errors
 /// The system whose adapter or certificates can't be used.
 pub fn partners(settings: &Settings, sealer: &Sealer) -> anyhow::Result<Partners> {
-    // The provider is the process's; a second one is refused, and the first stays.
-    drop(rustls::crypto::ring::default_provider().install_default());
+    use_provider();
     let mut partners = Partners::new();
     for (name, system) in &settings.systems {
         let adapter = system.adapter().with_context(|| format!("systems.{name}"))?;
@@ -101,6 +114,11 @@ pub fn partners(settings: &Settings, sealer: &Sealer) -> anyhow::Result<Partners
     Ok(partners)
 }
 
+/// Uses the one provider of cryptography. It is the process's: a second one is refused, and the first stays.
+fn use_provider() {
+    drop(rustls::crypto::ring::default_provider().install_default());
+}
+
 /// Where transfers go: the configuration's file, or the built-in one.
 ///
 /// # Errors
@@ -109,6 +127,15 @@ pub fn routes(settings: &Settings) -> anyhow::Result<Routes> {
     let Some(path) = &settings.routes_file else { return Ok(Routes::parse(routing::BUILT_IN)?) };
     let text = std::fs::read_to_string(path).with_context(|| format!("routing.file {}", path.display()))?;
     Routes::parse(&text).with_context(|| path.display().to_string())
+}
+
+/// The way to one of upstream's addresses.
+///
+/// # Errors
+/// A certificate file that can't be used.
+pub fn webhook_transport(target: &Target) -> anyhow::Result<Transport> {
+    use_provider();
+    Transport::new(&target.endpoint).with_context(|| format!("webhooks.{}", target.name))
 }
 
 /// A name for this run: a restart under the same name is another run, and knows what the one before has left.
@@ -152,6 +179,7 @@ impl App {
             organizations,
             stop: CancellationToken::new(),
             instance: instance(&settings.worker_id),
+            webhooks: settings.webhooks.clone().into(),
             settings,
         })
     }
@@ -173,6 +201,31 @@ impl App {
             organizations: self.organizations.clone(),
             worker: self.instance.clone(),
             lease: self.settings.lease,
+        }
+    }
+
+    /// What tells upstream's addresses of events.
+    ///
+    /// # Errors
+    /// An address whose certificates can't be used.
+    pub fn webhook_senders(&self) -> anyhow::Result<Vec<Sender>> {
+        let names: Arc<[String]> = self.webhooks.iter().map(|target| target.name.clone()).collect();
+        let sender = |target: &Target| {
+            let transport = webhook_transport(target)?;
+            let parts = (self.store.clone(), self.clock.clone(), self.bell.clone());
+            Ok(Sender::new(target.clone(), transport, names.clone(), parts))
+        };
+        self.webhooks.iter().map(sender).collect()
+    }
+
+    /// What an operator does to upstream's addresses.
+    #[must_use]
+    pub fn webhook_desk(&self) -> webhook::Desk {
+        webhook::Desk {
+            store: self.store.clone(),
+            sealer: self.sealer.clone(),
+            clock: self.clock.clone(),
+            targets: self.webhooks.clone(),
         }
     }
 
@@ -236,6 +289,8 @@ impl App {
                 self.bell.clone(),
             ),
             organizations: self.organizations.clone(),
+            webhooks: self.webhook_desk(),
+            rates: Rates::new(self.settings.http.rate_per_second),
             public_url: self.settings.public_url.clone(),
             stop: self.stop.clone(),
             metrics,
@@ -263,10 +318,7 @@ impl App {
             sweeper.bury(&run).await?;
         }
         let leads = presence.leads();
-        let listener = TcpListener::bind(self.settings.listen)
-            .await
-            .with_context(|| format!("http.listen {}", self.settings.listen))?;
-        let address = listener.local_addr()?;
+        let listeners = self.bind()?;
         let lifecycle = Lifecycle::new(self.stop.clone());
         let drivers = TaskTracker::new();
         for partner in self.partners.values() {
@@ -278,21 +330,60 @@ impl App {
         }
         drivers.close();
         lifecycle.spawn(sweeper.run(presence, lifecycle.stop.clone(), drivers));
+        for sender in self.webhook_senders()? {
+            lifecycle.spawn(sender.run(leads.clone(), self.settings.poll_interval, lifecycle.stop.clone()));
+        }
         lifecycle.spawn(self.drain_intake(leads, lifecycle.clone()));
         lifecycle.spawn(self.listen(lifecycle.stop.clone()));
         let (directory, poll) = (self.organizations.directory.clone(), self.settings.poll_interval);
         lifecycle.spawn(directory.watch(self.clock.clone(), poll, lifecycle.stop.clone()));
-        let router = api::router(self.api(metrics));
-        let stop = lifecycle.stop.clone();
-        lifecycle.spawn(async move {
-            let router = router.into_make_service_with_connect_info::<SocketAddr>();
-            let served = axum::serve(listener, router).with_graceful_shutdown(stop.cancelled_owned()).await;
-            if let Err(error) = served {
-                tracing::error!(%error, "the listener failed");
-            }
-        });
-        tracing::info!(%address, systems = self.partners.len(), worker = self.settings.worker_id, "league-gateway runs");
-        Ok(Daemon { lifecycle, address })
+        let listening = self.serve(listeners, metrics, &lifecycle);
+        tracing::info!(
+            systems = self.partners.len(),
+            worker = self.settings.worker_id,
+            "league-gateway runs"
+        );
+        Ok(Daemon { lifecycle, listening })
+    }
+
+    /// Takes the addresses, upstream's first.
+    fn bind(&self) -> anyhow::Result<Vec<(Bound, Faces)>> {
+        let http = &self.settings.http;
+        let (callbacks, operator) = (http.callbacks.is_some(), http.operator.is_some());
+        let main = Faces { upstream: true, callbacks: !callbacks, operator: !operator };
+        let none = Faces { upstream: false, callbacks: false, operator: false };
+        let all = [
+            Some((&http.upstream, main, "http")),
+            http.callbacks.as_ref().map(|own| (own, Faces { callbacks: true, ..none }, "http.callbacks")),
+            http.operator.as_ref().map(|own| (own, Faces { operator: true, ..none }, "http.operator")),
+        ];
+        use_provider();
+        let bind = |(address, faces, key)| Ok((Bound::bind(address).context(key)?, faces));
+        all.into_iter().flatten().map(bind).collect()
+    }
+
+    /// Answers on all addresses until the daemon stops.
+    fn serve(
+        &self,
+        listeners: Vec<(Bound, Faces)>,
+        metrics: Option<PrometheusHandle>,
+        lifecycle: &Lifecycle,
+    ) -> Vec<Listening> {
+        let connections = Arc::new(Semaphore::new(self.settings.http.max_connections as usize));
+        let state = self.api(metrics);
+        let serve = |(bound, faces): (Bound, Faces)| {
+            let listening = Listening { url: bound.url(), faces, certificates: bound.certificates() };
+            tracing::info!(url = listening.url, %faces, "listening");
+            let router = api::router(state.clone(), faces);
+            let serving = bound.serve(router, connections.clone(), lifecycle.stop.clone());
+            lifecycle.spawn(async move {
+                if let Err(error) = serving.await {
+                    tracing::error!(%error, "a listener failed");
+                }
+            });
+            listening
+        };
+        listeners.into_iter().map(serve).collect()
     }
 
     /// Hears what other processes announce.

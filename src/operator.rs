@@ -96,6 +96,21 @@ struct Planned {
     did: [String; 2],
 }
 
+/// Why somebody acts: a text that the audit log can hold.
+///
+/// # Errors
+/// `field_invalid`: it says nothing, or too much.
+pub fn reason(text: &str) -> Result<String, Problem> {
+    text::clean(text, 1, REASON).map_err(|_| {
+        Problem::at(
+            ProblemCode::FieldInvalid,
+            "reason",
+            format!("请填写原因（1 至 {REASON} 个字符）"),
+            format!("give a reason of 1 to {REASON} characters"),
+        )
+    })
+}
+
 /// Acts for operators. Cheap to clone.
 #[derive(Clone)]
 pub struct Operator {
@@ -115,14 +130,7 @@ impl Operator {
         reason: &str,
         author: &Author,
     ) -> Result<Acted, IntakeError> {
-        let reason = text::clean(reason, 1, REASON).map_err(|_| {
-            IntakeError::Refused(vec![Problem::at(
-                ProblemCode::FieldInvalid,
-                "reason",
-                format!("请填写{}原因（1 至 {REASON} 个字符）", act.zh()),
-                format!("give a reason of 1 to {REASON} characters"),
-            )])
-        })?;
+        let reason = self::reason(reason).map_err(|problem| IntakeError::Refused(vec![problem]))?;
         let acted = despite_races(|| self.once(request_id, act, &reason, author)).await?;
         self.intake.bell.ring();
         Ok(acted)

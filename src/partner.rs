@@ -190,6 +190,9 @@ impl Partner {
         metrics::counter!("league_gateway_exchanges_total", "system" => self.system.to_string(),
             "operation" => operation.as_str(), "outcome" => outcome.word())
         .increment(1);
+        metrics::histogram!("league_gateway_exchange_seconds", "system" => self.system.to_string(),
+            "operation" => operation.as_str())
+        .record(finished_at.duration_since(context.now).as_secs_f64().max(0.0));
         Exchange { operation, started_at: context.now, finished_at, request, response, outcome }
     }
 

@@ -6,6 +6,7 @@ use axum::Json;
 use axum::extract::State;
 use axum::http::{HeaderValue, StatusCode, Uri, header};
 use axum::response::{IntoResponse, Response};
+use jiff::SignedDuration;
 use league_contract::{Organization, Problem, ProblemCode};
 use serde::Serialize;
 use std::sync::Arc;
@@ -63,13 +64,23 @@ impl ProblemDocument {
 
 /// A refusal on its way out.
 #[derive(Debug)]
-pub struct ApiProblem(pub Box<ProblemDocument>);
+pub struct ApiProblem {
+    document: Box<ProblemDocument>,
+    /// In seconds.
+    retry_after: Option<i64>,
+}
 
 impl ApiProblem {
+    /// All problems of a request.
+    #[must_use]
+    pub fn all(state: &ApiState, problems: Vec<Problem>) -> Self {
+        Self { document: Box::new(ProblemDocument::new(&state.public_url, problems)), retry_after: None }
+    }
+
     /// One problem.
     #[must_use]
     pub fn one(state: &ApiState, problem: Problem) -> Self {
-        Self(Box::new(ProblemDocument::new(&state.public_url, vec![problem])))
+        Self::all(state, vec![problem])
     }
 
     /// Our own fault: the log has the cause, the answer has none of it.
@@ -86,6 +97,22 @@ impl ApiProblem {
         )
     }
 
+    /// The caller asks too much; how long it should wait.
+    #[must_use]
+    pub fn too_many(state: &ApiState, wait: SignedDuration) -> Self {
+        let seconds = wait.as_secs().max(0) + 1;
+        let mut problem = Self::one(
+            state,
+            Problem::new(
+                ProblemCode::TooManyRequests,
+                format!("请求过于频繁，请在 {seconds} 秒后重试"),
+                format!("too many requests: try again in {seconds} s"),
+            ),
+        );
+        problem.retry_after = Some(seconds);
+        problem
+    }
+
     /// There is no such transfer.
     #[must_use]
     pub fn no_transfer(state: &ApiState, request_id: &str) -> Self {
@@ -97,9 +124,7 @@ impl ApiProblem {
     #[must_use]
     pub fn intake(state: &ApiState, error: IntakeError) -> Self {
         match error {
-            IntakeError::Refused(problems) => {
-                Self(Box::new(ProblemDocument::new(&state.public_url, problems)))
-            }
+            IntakeError::Refused(problems) => Self::all(state, problems),
             IntakeError::Store(error) => Self::internal(state, &error),
             IntakeError::Seal(error) => Self::internal(state, &error),
         }
@@ -108,8 +133,12 @@ impl ApiProblem {
 
 impl IntoResponse for ApiProblem {
     fn into_response(self) -> Response {
-        let status = StatusCode::from_u16(self.0.status).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);
-        let mut response = (status, Json(self.0)).into_response();
+        let Self { document, retry_after } = self;
+        let status = StatusCode::from_u16(document.status).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);
+        let mut response = (status, Json(document)).into_response();
+        if let Some(seconds) = retry_after {
+            response.headers_mut().insert(header::RETRY_AFTER, HeaderValue::from(seconds));
+        }
         response
             .headers_mut()
             .insert(header::CONTENT_TYPE, HeaderValue::from_static("application/problem+json"));
@@ -138,7 +167,7 @@ pub(super) async fn method_not_allowed(State(state): State<Arc<ApiState>>) -> Re
         "该地址不支持此方法，接口见 /openapi.json",
         "this address does not take this method; /openapi.json describes the interface",
     );
-    let mut document = ProblemDocument::new(&state.public_url, vec![problem]);
-    document.status = StatusCode::METHOD_NOT_ALLOWED.as_u16();
-    ApiProblem(Box::new(document)).into_response()
+    let mut problem = ApiProblem::one(&state, problem);
+    problem.document.status = StatusCode::METHOD_NOT_ALLOWED.as_u16();
+    problem.into_response()
 }

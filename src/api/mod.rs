@@ -3,11 +3,14 @@
 mod callbacks;
 mod error;
 mod events;
+mod measure;
 mod operator;
 mod organizations;
 mod params;
 mod probes;
+mod rates;
 mod transfers;
+mod webhooks;
 
 use crate::access::{Caller, Role, authenticate};
 use crate::clock::Clock;
@@ -18,13 +21,16 @@ use crate::organization::check::Organizations;
 use crate::partner::Partners;
 use crate::routing::Routes;
 use crate::store::{Author, Store};
+use crate::webhook::Desk;
 use axum::extract::{ConnectInfo, FromRequestParts, State};
 use axum::http::request::Parts;
+use axum::middleware;
 use axum::routing::{get, post};
 use axum::{Json, Router};
 pub use error::{ApiProblem, ProblemDocument};
 use league_contract::{Problem, ProblemCode};
 use metrics_exporter_prometheus::PrometheusHandle;
+pub use rates::Rates;
 use std::net::{IpAddr, SocketAddr};
 use std::sync::Arc;
 use std::time::Duration;
@@ -61,6 +67,10 @@ pub struct ApiState {
     pub receiver: Receiver,
     /// Answers about organizations.
     pub organizations: Organizations,
+    /// What an operator does to upstream's addresses.
+    pub webhooks: Desk,
+    /// How much callers may ask.
+    pub rates: Rates,
     /// How others reach us.
     pub public_url: String,
     /// Cancelled when the daemon stops: nobody is kept waiting then.
@@ -90,9 +100,32 @@ impl utoipa::Modify for Bearer {
     }
 }
 
-/// All routes.
-pub fn router(state: Arc<ApiState>) -> Router {
-    let (described, description) = OpenApiRouter::with_openapi(Description::openapi())
+/// Who is served at an address.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Faces {
+    /// Upstream: `/v1`, but for what operators do.
+    pub upstream: bool,
+    /// Partners: `/callbacks`.
+    pub callbacks: bool,
+    /// Operators: `/v1/operator`, `/metrics`.
+    pub operator: bool,
+}
+
+impl std::fmt::Display for Faces {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        let all = [(self.upstream, "upstream"), (self.callbacks, "callbacks"), (self.operator, "operators")];
+        let served: Vec<&str> = all.iter().filter(|(served, _)| *served).map(|(_, name)| *name).collect();
+        f.write_str(&served.join(", "))
+    }
+}
+
+impl Faces {
+    /// Everybody.
+    pub const ALL: Self = Self { upstream: true, callbacks: true, operator: true };
+}
+
+fn upstream() -> OpenApiRouter<Arc<ApiState>> {
+    OpenApiRouter::new()
         .routes(routes!(transfers::create))
         .routes(routes!(transfers::create_batch))
         .routes(routes!(transfers::show))
@@ -102,19 +135,40 @@ pub fn router(state: Arc<ApiState>) -> Router {
         .routes(routes!(organizations::check_name))
         .routes(routes!(organizations::search_names))
         .routes(routes!(organizations::list_routes))
+}
+
+fn operators() -> OpenApiRouter<Arc<ApiState>> {
+    OpenApiRouter::new()
         .routes(routes!(operator::act))
         .routes(routes!(operator::audit))
-        .split_for_parts();
-    described
+        .routes(routes!(webhooks::list))
+        .routes(routes!(webhooks::act))
+}
+
+/// The routes of an address. Probes and the description, which is of all of them, are everywhere.
+pub fn router(state: Arc<ApiState>, faces: Faces) -> Router {
+    let all = OpenApiRouter::with_openapi(Description::openapi()).merge(upstream()).merge(operators());
+    let description = all.into_openapi();
+    let mut served = Router::new();
+    if faces.upstream {
+        served = served.merge(Router::from(upstream()));
+    }
+    if faces.callbacks {
+        served = served.route("/callbacks/{system}", post(callbacks::receive));
+    }
+    if faces.operator {
+        served = served.merge(Router::from(operators())).route("/metrics", get(probes::metrics));
+    }
+    served
         .route("/openapi.json", get(move || async move { Json(description) }))
-        .route("/callbacks/{system}", post(callbacks::receive))
         .route("/healthz", get(probes::healthz))
         .route("/readyz", get(probes::readyz))
-        .route("/metrics", get(probes::metrics))
         .fallback(error::not_found)
         .method_not_allowed_fallback(error::method_not_allowed)
         .layer(CatchPanicLayer::new())
         .layer(TimeoutLayer::with_status_code(axum::http::StatusCode::SERVICE_UNAVAILABLE, REQUEST_TIMEOUT))
+        // Around all others: what they answer is counted too.
+        .layer(middleware::from_fn_with_state(state.clock.clone(), measure::measure))
         .with_state(state)
 }
 
@@ -144,8 +198,13 @@ impl FromRequestParts<Arc<ApiState>> for Authenticated {
         let caller = authenticate(&state.store, token.trim())
             .await
             .map_err(|error| ApiProblem::internal(state, &error))?;
+        let caller = caller.ok_or_else(problem)?;
+        state
+            .rates
+            .take(&caller.name, state.clock.now())
+            .map_err(|wait| ApiProblem::too_many(state, wait))?;
         let address = parts.extensions.get::<ConnectInfo<SocketAddr>>().map(|info| info.0.ip());
-        caller.map(|caller| Self(caller, address)).ok_or_else(problem)
+        Ok(Self(caller, address))
     }
 }
 

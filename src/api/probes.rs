@@ -1,6 +1,7 @@
 //! Is it alive, can it work, and how does it do?
 
 use super::Shared;
+use crate::telemetry;
 use axum::extract::State;
 use axum::http::{StatusCode, header};
 use axum::response::{IntoResponse, Response};
@@ -46,7 +47,8 @@ pub(super) async fn metrics(State(state): Shared) -> Response {
     match &state.metrics {
         Some(metrics) => {
             show_alarms(&state).await;
-            ([(header::CONTENT_TYPE, "text/plain; version=0.0.4")], metrics.render()).into_response()
+            ([(header::CONTENT_TYPE, "text/plain; version=0.0.4")], telemetry::render(metrics))
+                .into_response()
         }
         None => StatusCode::NOT_FOUND.into_response(),
     }

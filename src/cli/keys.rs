@@ -1,6 +1,7 @@
 //! `keys`: keys that seal personal data.
 
 use super::{Context, Done, Failure};
+use crate::webhook::Secret;
 use clap::Subcommand;
 
 #[derive(Subcommand, Debug)]
@@ -10,11 +11,14 @@ pub(super) enum KeysCommand {
         /// The key's id, kept with every value that it seals
         #[arg(long, value_name = "ID")]
         id: Option<String>,
+        /// A secret for a webhook instead: both sides get it
+        #[arg(long, conflicts_with = "id")]
+        webhook: bool,
     },
 }
 
 pub(super) fn run(context: &Context, command: KeysCommand) -> Done {
-    let KeysCommand::Generate { id } = command;
+    let KeysCommand::Generate { id, webhook } = command;
     let key = crate::seal::generate_key()?;
     let text = match id {
         Some(id)
@@ -25,6 +29,7 @@ pub(super) fn run(context: &Context, command: KeysCommand) -> Done {
             return Err(Failure::Usage("--id: 1 to 32 letters, digits, - or _".into()));
         }
         Some(id) => format!("{id}:{}", key.as_str()),
+        None if webhook => Secret::written(&key).to_string(),
         None => key.to_string(),
     };
     if context.out.json {

@@ -19,6 +19,7 @@ mod run;
 mod sandbox;
 mod systems;
 mod tokens;
+mod webhooks;
 
 use crate::app::{App, REGISTRATIONS};
 use crate::clock::Clock;
@@ -109,6 +110,9 @@ enum Command {
     /// Who did what, and whether the log of it is whole
     #[command(subcommand)]
     Audit(audit::AuditCommand),
+    /// Upstream's addresses that are told of events
+    #[command(subcommand)]
+    Webhooks(webhooks::WebhooksCommand),
     /// Keys that seal personal data
     #[command(subcommand)]
     Keys(keys::KeysCommand),
@@ -203,6 +207,7 @@ pub async fn run(cli: Cli) -> ExitCode {
         Command::Db(command) => db::run(&context, command).await,
         Command::Tokens(command) => tokens::run(&context, command).await,
         Command::Audit(command) => audit::run(&context, command).await,
+        Command::Webhooks(command) => webhooks::run(&context, command).await,
         Command::Keys(command) => keys::run(&context, command),
     };
     match done {

@@ -1,7 +1,8 @@
 //! `run`: the daemon.
 
 use super::{Context, Done, schema};
-use crate::app::App;
+use crate::api::Faces;
+use crate::app::{App, Listening};
 use crate::clock::Clock;
 use crate::lifecycle::{Ended, Signals};
 use crate::store::{SchemaState, StoreError};
@@ -30,8 +31,14 @@ pub(super) async fn run(context: &Context, args: RunArgs) -> Done {
         app.store.require_current().await.map_err(schema)?;
     }
     let daemon = app.start(telemetry::count()).await.map_err(owned)?;
-    context.out.line(format!("listening on http://{}", daemon.address));
-    supervised::ready(&format!("listening on http://{}", daemon.address));
+    let mut said = Vec::new();
+    for Listening { url, faces, .. } in &daemon.listening {
+        let for_whom = if *faces == Faces::ALL { String::new() } else { format!(" for {faces}") };
+        // Upstream's own line stands alone, whoever else is served there.
+        context.out.line(format!("listening on {url}"));
+        said.push(format!("{url}{for_whom}"));
+    }
+    supervised::ready(&format!("listening on {}", said.join("; ")));
     // Not one of the daemon's parts: a stop does not wait for it.
     tokio::spawn(supervised::alive(Clock::Wall));
     let stop = daemon.lifecycle.stop.clone();

@@ -2,8 +2,11 @@
 //!
 //! `app` and `cli` read it; lower floors get small structs of their own.
 
+mod http;
 mod reader;
+mod webhooks;
 
+pub use http::HttpSettings;
 pub use reader::duration;
 
 use crate::gate::Limits;
@@ -11,11 +14,11 @@ use crate::partner::{Policy, Watch};
 use crate::retry::Schedule;
 use crate::transfer::Following;
 use crate::transport::Endpoint;
+use crate::webhook::Target;
 use jiff::SignedDuration;
 use league_contract::{AdapterConfig, Completion, Registration, Secret};
 use reader::Reader;
 use std::collections::{BTreeMap, HashMap};
-use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 use zeroize::Zeroizing;
@@ -30,8 +33,8 @@ pub type Variables = HashMap<String, String>;
 
 /// The whole configuration, checked. Shows no key.
 pub struct Settings {
-    /// Where to listen.
-    pub listen: SocketAddr,
+    /// Where to listen, and what callers may take.
+    pub http: HttpSettings,
     /// How others reach us, without a closing slash.
     pub public_url: String,
     /// `sqlite://FILE` or `postgres://…`.
@@ -54,12 +57,14 @@ pub struct Settings {
     pub index_key: Zeroizing<String>,
     /// Where the local directory of organizations is, or will be.
     pub directory: PathBuf,
+    /// Upstream's addresses that are told of events.
+    pub webhooks: Vec<Target>,
 }
 
 impl std::fmt::Debug for Settings {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         f.debug_struct("Settings")
-            .field("listen", &self.listen)
+            .field("http", &self.http)
             .field("worker_id", &self.worker_id)
             .field("systems", &self.systems)
             .finish_non_exhaustive()
@@ -168,17 +173,11 @@ fn process_environment() -> Result<Variables, Vec<ConfigProblem>> {
 }
 
 fn read(reader: &mut Reader, registrations: &[Registration]) -> Result<Settings, Vec<ConfigProblem>> {
-    let listen =
-        reader.parsed("http.listen", "an address and port, like 127.0.0.1:8080", |text| text.parse().ok());
+    let http = http::read(reader);
     let public_url = reader.parsed("http.public_url", "an http or https URL", |text| {
         (text.starts_with("http://") || text.starts_with("https://"))
             .then(|| text.trim_end_matches('/').to_owned())
     });
-    for key in ["http.tls_cert", "http.tls_key", "http.client_ca"] {
-        if reader.optional(key).is_some() {
-            reader.report(key, "TLS for the listener is not built yet: put a proxy that ends TLS in front, and leave this out");
-        }
-    }
     let database_url =
         reader.parsed("database.url", "sqlite://FILE or postgres://USER:PASSWORD@HOST/DATABASE", |text| {
             ["sqlite:", "postgres://", "postgresql://"]
@@ -197,16 +196,7 @@ fn read(reader: &mut Reader, registrations: &[Registration]) -> Result<Settings,
     let poll_interval = reader.duration("delivery.poll_interval");
     let shutdown_grace = reader.duration("delivery.shutdown_grace");
     let worker_id = reader.optional("delivery.worker_id").unwrap_or_else(default_worker);
-    let privacy_keys = reader.secrets("privacy", "keys", "key_files");
-    let index_key = reader.secret("privacy", "index_key", "index_key_file");
-    for (at, key) in privacy_keys.iter().flatten().enumerate() {
-        if let Some(problem) = crate::seal::key_problem(key) {
-            reader.report("privacy.keys", &format!("key {}: {problem}", at + 1));
-        }
-    }
-    if let Some(problem) = index_key.as_ref().and_then(|key| crate::seal::index_key_problem(key)) {
-        reader.report("privacy.index_key", problem);
-    }
+    let (privacy_keys, index_key) = privacy(reader);
     reader.duration("privacy.retention");
     let directory = reader.parsed("organizations.directory", "the path of a file", file);
     let slowest = systems.values().map(|system| system.endpoint.timeout).max().unwrap_or_default();
@@ -216,11 +206,12 @@ fn read(reader: &mut Reader, registrations: &[Registration]) -> Result<Settings,
             "must be at least six times the longest timeout: a check, a submit and a search for suggestions fit into it",
         );
     }
+    let webhooks = webhooks::read(reader);
     reader.unknown_keys();
     let problems = reader.take_problems();
     let settings = (|| {
         Some(Settings {
-            listen: listen?,
+            http: http?,
             public_url: public_url?,
             database_url: database_url?,
             routes_file,
@@ -232,12 +223,28 @@ fn read(reader: &mut Reader, registrations: &[Registration]) -> Result<Settings,
             privacy_keys: privacy_keys?,
             index_key: index_key?,
             directory: directory?,
+            webhooks,
         })
     })();
     match settings {
         Some(settings) if problems.is_empty() => Ok(settings),
         _ => Err(problems),
     }
+}
+
+/// The keys that seal, and the key of the blind index.
+fn privacy(reader: &mut Reader) -> (Option<Vec<Zeroizing<String>>>, Option<Zeroizing<String>>) {
+    let privacy_keys = reader.secrets("privacy", "keys", "key_files");
+    let index_key = reader.secret("privacy", "index_key", "index_key_file");
+    for (at, key) in privacy_keys.iter().flatten().enumerate() {
+        if let Some(problem) = crate::seal::key_problem(key) {
+            reader.report("privacy.keys", &format!("key {}: {problem}", at + 1));
+        }
+    }
+    if let Some(problem) = index_key.as_ref().and_then(|key| crate::seal::index_key_problem(key)) {
+        reader.report("privacy.index_key", problem);
+    }
+    (privacy_keys, index_key)
 }
 
 fn system(reader: &mut Reader, registration: Registration) -> Option<SystemSettings> {
@@ -278,7 +285,8 @@ fn system(reader: &mut Reader, registration: Registration) -> Option<SystemSetti
             reader.report(&key(error.key), &error.problem);
         }
     }
-    let endpoint = endpoint(reader, &key, base_url.as_deref());
+    let timeout = reader.duration(&key("timeout"));
+    let endpoint = endpoint(reader, &key, base_url.as_deref(), timeout);
     let policy = policy(reader, &key);
     let limits = limits(reader, &key);
     Some(SystemSettings {
@@ -292,16 +300,21 @@ fn system(reader: &mut Reader, registration: Registration) -> Option<SystemSetti
     })
 }
 
-fn endpoint(reader: &mut Reader, key: &impl Fn(&str) -> String, base_url: Option<&str>) -> Option<Endpoint> {
-    let timeout = reader.duration(&key("timeout"));
+/// How the host of a URL is reached.
+fn endpoint(
+    reader: &mut Reader,
+    key: &impl Fn(&str) -> String,
+    url: Option<&str>,
+    timeout: Option<Duration>,
+) -> Option<Endpoint> {
     let [ca_file, certificate, private_key] =
         ["ca_file", "client_cert", "client_key"].map(|name| reader.existing_file(&key(name)));
     if certificate.is_some() != private_key.is_some() {
         let written = if certificate.is_some() { "client_cert" } else { "client_key" };
         reader.report(&key(written), "client_cert and client_key go together");
     }
-    let (scheme, rest) = base_url?.split_once("://")?;
-    let authority = rest.split('/').next()?;
+    let (scheme, rest) = url?.split_once("://")?;
+    let authority = rest.split(['/', '?']).next()?;
     Some(Endpoint {
         origin: format!("{scheme}://{authority}"),
         timeout: timeout?,

@@ -24,7 +24,7 @@ pub(super) const ENVIRONMENT: &str = "environment";
 
 /// Optional keys that are no secrets. What stands neither here nor among the defaults is starred out when the
 /// configuration is shown: it may be a secret under a misspelt name.
-const SHOWN: [&str; 12] = [
+const SHOWN: [&str; 14] = [
     "file",
     "tls_cert",
     "tls_key",
@@ -37,6 +37,8 @@ const SHOWN: [&str; 12] = [
     "client_cert",
     "client_key",
     "worker_id",
+    "events",
+    "timeout",
 ];
 
 /// Merges defaults, environment and those files that can be read; the others are problems.
@@ -164,6 +166,13 @@ impl Reader {
         self.skipped.push(format!("{section}."));
     }
 
+    /// The names of the sections directly within one.
+    pub(super) fn sections(&self, within: &str) -> BTreeSet<String> {
+        let prefix = format!("{within}.");
+        let names = self.tree.keys().filter_map(|key| key.strip_prefix(&prefix)?.split('.').next());
+        names.map(ToOwned::to_owned).collect()
+    }
+
     fn value(&mut self, key: &str) -> Option<Value> {
         self.asked.insert(key.to_owned());
         self.tree.get(key).map(|(value, _)| value.clone())
@@ -230,6 +239,16 @@ impl Reader {
                 Vec::new()
             }
         }
+    }
+
+    /// Whether somebody wrote that key.
+    pub(super) fn is_written(&mut self, key: &str) -> bool {
+        self.value(key).is_some()
+    }
+
+    /// A list that may be left out.
+    pub(super) fn optional_list(&mut self, key: &str) -> Option<Vec<String>> {
+        self.is_written(key).then(|| self.list(key))
     }
 
     /// Secrets, written here or in files of their own; at least one.

@@ -41,7 +41,8 @@ pub struct FeedEvent {
 pub struct AlarmNews {
     /// Which system; nothing where it is the gateway itself.
     pub system: Option<String>,
-    /// `suspended`, `breaker`, `backlog`, `conflicts`, `lapses`, `clock_skew`, `set_aside`.
+    /// `suspended`, `breaker`, `backlog`, `conflicts`, `lapses`, `clock_skew`, `set_aside`,
+    /// `webhook`.
     pub alarm: String,
     /// Raised, or cleared.
     pub raised: bool,

@@ -24,6 +24,7 @@ mod systems;
 mod together;
 mod tokens;
 mod tx;
+mod webhooks;
 
 pub use alarms::Alarm;
 pub use attempts::{Attempt, AttemptResult, NewAttempt};
@@ -43,6 +44,7 @@ pub use systems::SystemRow;
 pub use together::{Gathering, Together};
 pub use tokens::TokenRow;
 pub use tx::{Owner, Store, Tx};
+pub use webhooks::WebhookRow;
 
 use std::path::PathBuf;
 

@@ -38,6 +38,11 @@ impl Leads {
     pub fn yes(&self) -> bool {
         self.0.load(Ordering::Relaxed)
     }
+
+    fn set(&self, leads: bool) {
+        self.0.store(leads, Ordering::Relaxed);
+        metrics::gauge!("league_gateway_leads").set(f64::from(u8::from(leads)));
+    }
 }
 
 /// This run of this daemon, as others see it.
@@ -143,7 +148,7 @@ impl Presence {
         if shown.is_ok() && !store.is_one_daemons() {
             store.shown_at.store(now.as_millisecond(), Ordering::Relaxed);
         }
-        self.leads.0.store(*shown.as_ref().unwrap_or(&false), Ordering::Relaxed);
+        self.leads.set(*shown.as_ref().unwrap_or(&false));
         shown.map(drop)
     }
 
@@ -245,7 +250,7 @@ impl Presence {
     /// # Errors
     /// [`StoreError`].
     pub async fn leave(self, store: &Store) -> Result<(), StoreError> {
-        self.leads.0.store(false, Ordering::Relaxed);
+        self.leads.set(false);
         let mut tx = store.write("leave").await?;
         tx.forget_daemon(&self.instance).await?;
         tx.commit().await?;

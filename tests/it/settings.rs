@@ -116,7 +116,7 @@ fn the_defaults_lack_the_secrets_alone() {
 fn the_sandbox_sample_is_sound() {
     let settings = Case { files: vec![sample("sandbox.toml")], ..Case::empty() }.taken();
     assert_eq!(settings.systems.keys().copied().collect::<Vec<_>>(), ["fujian", "guangdong", "smart_league"]);
-    assert_eq!(settings.listen.to_string(), "127.0.0.1:8080");
+    assert_eq!(settings.http.upstream.listen.to_string(), "127.0.0.1:8080");
     assert_eq!(exposed(&settings.systems["guangdong"].secrets), ["sandbox-guangdong-secret"]);
     assert_eq!(settings.systems["fujian"].endpoint.origin, "http://127.0.0.1:9103");
     let text = std::fs::read_to_string(sample("routes.toml")).expect("it is there");
@@ -191,8 +191,9 @@ fn all_problems_are_told_at_once_each_with_file_and_key() {
         .variable("SYSTEMS__GUANGDONG__MAX_ATTEMPTS", "many");
     let expected = [
         "first.toml: http.listen: must be an address and port, like 127.0.0.1:8080",
+        "first.toml: http.tls_cert: cert.pem is not there, or is not a file",
+        "first.toml: http.tls_cert: tls_cert and tls_key go together",
         "first.toml: http.public_url: must be an http or https URL",
-        "first.toml: http.tls_cert: TLS for the listener is not built yet: put a proxy that ends TLS in front, and leave this out",
         "first.toml: database.url: must be sqlite://FILE or postgres://USER:PASSWORD@HOST/DATABASE",
         "first.toml: systems.smart_league.client_cert: cert.pem is not there, or is not a file",
         "first.toml: systems.smart_league.client_cert: client_cert and client_key go together",

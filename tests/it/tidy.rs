@@ -15,6 +15,7 @@ const FLOORS: [&[&str]; 7] = [
         "transport",
         "notify",
         "lifecycle",
+        "listener",
         "supervised",
         "telemetry",
         "organization::directory",
@@ -22,7 +23,7 @@ const FLOORS: [&[&str]; 7] = [
     // One system, one caller, one transfer as the rest sees them.
     &["partner", "suspension", "organization::check", "organization::search", "access", "view"],
     // The two paths, and the door in.
-    &["outbound", "inbound", "intake", "operator"],
+    &["outbound", "inbound", "intake", "operator", "webhook"],
     // Faces without a process around them, and the configuration.
     &["api", "settings"],
     // The composition root.

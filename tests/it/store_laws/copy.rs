@@ -38,6 +38,7 @@ async fn fill(bench: &Bench) {
             }
             tx.insert_token("upstream", b"hash", "view", at(1)).await?;
             audit::add(tx, 1).await?;
+            tx.begin_webhook("upstream").await?;
             tx.move_feed_cursor(&NATIONAL, 0, 7).await
         })
         .await;
@@ -76,7 +77,8 @@ async fn seen(bench: &Bench) -> String {
         let callbacks = tx.callbacks_of(&NATIONAL, "BJ-1").await?;
         let audit = tx.verify_audit(&audit::sealer()).await?;
         assert_eq!((audit.rows, &audit.broken), (1, &None));
-        Ok(format!("{seen} {callbacks:?} {:?} {audit:?}", tx.system(&NATIONAL).await?))
+        let webhook = tx.webhook("upstream").await?;
+        Ok(format!("{seen} {callbacks:?} {:?} {audit:?} {webhook:?}", tx.system(&NATIONAL).await?))
     };
     bench.read(look).await
 }
@@ -102,6 +104,7 @@ async fn a_copy_is_the_original<From: Backend, To: Backend>() {
         ("systems", 1),
         ("tokens", 1),
         ("transfers", 3),
+        ("webhooks", 1),
     ];
     assert_eq!(tables, expected, "all of them");
     assert_eq!(seen(&from).await, seen(&to).await);

@@ -18,7 +18,7 @@ pub(crate) use process::{address, program, signal};
 use jiff::{SignedDuration, Timestamp};
 use league_directory::import::{Import, Mode};
 use league_gateway::access::{Role, create_token};
-use league_gateway::app::{App, Daemon, REGISTRATIONS};
+use league_gateway::app::{App, Daemon, Listening, REGISTRATIONS};
 use league_gateway::clock::Clock;
 use league_gateway::inbound::Polled;
 use league_gateway::lifecycle::{Ended, Lifecycle};
@@ -188,26 +188,25 @@ impl TestApp {
         }
         let settings = settings::load(&files, &REGISTRATIONS).expect("the configuration is right");
         let app = App::open(settings, clock).await.expect("the gateway opens");
-        let (serving, address) = if daemon {
+        let (serving, url) = if daemon {
             let daemon = app.start(None).await.expect("the daemon starts");
-            let address = daemon.address;
-            (Serving::Daemon(daemon), address)
+            let url = daemon.listening[0].url.clone();
+            (Serving::Daemon(daemon), url)
         } else {
             app.store.migrate().await.expect("the tables are made");
             let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.expect("a port");
             let address = listener.local_addr().expect("its address");
             let lifecycle = Lifecycle::new(app.stop.clone());
-            let (router, stop) = (api::router(app.api(None)), lifecycle.stop.clone());
+            let (router, stop) = (api::router(app.api(None), api::Faces::ALL), lifecycle.stop.clone());
             lifecycle.spawn(async move {
                 axum::serve(listener, router)
                     .with_graceful_shutdown(stop.cancelled_owned())
                     .await
                     .expect("it serves");
             });
-            (Serving::Face(lifecycle), address)
+            (Serving::Face(lifecycle), format!("http://{address}"))
         };
-        let url = format!("http://{address}");
-        let name = format!("test-{address}");
+        let name = format!("test-{url}");
         let roles = [Role::Submit, Role::View];
         let token =
             create_token(&app.store, &name, &roles, app.clock.now()).await.expect("the store answers");
@@ -221,6 +220,14 @@ impl TestApp {
             folder,
             deaf: AtomicBool::new(false),
             finished: false,
+        }
+    }
+
+    /// Where a daemon listens.
+    pub(crate) fn listening(&self) -> &[Listening] {
+        match &self.serving {
+            Serving::Daemon(daemon) => &daemon.listening,
+            Serving::Face(_) => &[],
         }
     }
 
@@ -504,7 +511,7 @@ pub(crate) fn base_config(urls: &Urls, database: &str) -> String {
         )
     };
     [
-        "[http]\nlisten = \"127.0.0.1:0\"\npublic_url = \"http://gateway.test\"\n".to_owned(),
+        "[http]\nlisten = \"127.0.0.1:0\"\npublic_url = \"http://gateway.test\"\nrate_per_second = 100000\n".to_owned(),
         format!("[database]\nurl = \"{database}\"\n"),
         system("smart_league", &urls.smart_league, "secrets = [\"sandbox-smart-league-secret\"]"),
         system("guangdong", &urls.guangdong, "secrets = [\"sandbox-guangdong-secret\"]"),
