@@ -12,6 +12,7 @@ mod listeners;
 mod metrics;
 mod model;
 mod organizations;
+mod packaging;
 mod privacy;
 mod races;
 mod settings;
