@@ -200,6 +200,12 @@ impl Sealer {
         document::read_canonical(&value).map_err(|_| SealError::Damaged("document"))
     }
 
+    /// The keyed digest of a transfer's document.
+    #[must_use]
+    pub fn content(&self, transfer: &Transfer) -> Vec<u8> {
+        self.digest("content", document::write(transfer).as_bytes())
+    }
+
     /// The blind index of an ID number.
     #[must_use]
     pub fn person(&self, id_number: &str) -> Vec<u8> {

@@ -1,8 +1,11 @@
 //! `db`: the database.
 
-use super::{Context, Done, Failure};
-use crate::store::{SchemaState, Store, StoreError};
+use super::{Context, Done, Failure, session_author};
+use crate::app::App;
+use crate::clock::Clock;
+use crate::store::{CopiedTable, Deed, SchemaState, Store, StoreError};
 use clap::{Args, Subcommand};
+use std::path::{Path, PathBuf};
 
 #[derive(Subcommand, Debug)]
 pub(super) enum DbCommand {
@@ -10,6 +13,16 @@ pub(super) enum DbCommand {
     Migrate,
     /// Copy everything into an empty database, of the same kind or the other; no daemon may run meanwhile
     Copy(CopyArgs),
+    /// Write everything, as of now, into a new SQLite file; daemons may run meanwhile
+    Backup {
+        /// The file, which must not be there yet
+        file: PathBuf,
+    },
+    /// Fill an empty database from a backup; what may have happened since is asked about before anything is sent
+    Restore {
+        /// A file that `db backup` wrote
+        file: PathBuf,
+    },
 }
 
 #[derive(Args, Debug)]
@@ -29,6 +42,102 @@ pub(super) async fn run(context: &Context, command: DbCommand) -> Done {
     match command {
         DbCommand::Migrate => migrate(context).await,
         DbCommand::Copy(args) => copy(context, &args).await,
+        DbCommand::Backup { file } => backup(context, &file).await,
+        DbCommand::Restore { file } => restore(context, &file).await,
+    }
+}
+
+async fn backup(context: &Context, file: &Path) -> Done {
+    let app = App::open(context.settings()?, Clock::Wall).await?;
+    // What is about to be migrated can be backed up, too; it may have no audit log yet.
+    let schema = app.store.schema().await?;
+    if schema == SchemaState::Empty {
+        app.store.require_current().await.map_err(super::schema)?;
+    }
+    let tables = app.store.back_up(file).await.map_err(refused)?;
+    if schema == SchemaState::Current {
+        let (author, outcome) = (session_author(), outcome(&tables));
+        let mut tx = app.store.write("back up").await?;
+        tx.audit(&app.sealer, deed(&author, "backup", &outcome, &app)).await?;
+        tx.commit().await?;
+    }
+    app.store.close().await;
+    if context.out.json {
+        return context.out.value(&serde_json::json!({"file": file, "tables": tables}));
+    }
+    show(context, &tables);
+    let done = context.out.lang.pick("已备份并检查完好", "backed up, and found sound");
+    context.out.line(format!("{}: {done}", file.display()));
+    Ok(())
+}
+
+async fn restore(context: &Context, file: &Path) -> Done {
+    if !file.is_file() {
+        return Err(Failure::NotFound(format!("there is no file {}", file.display())));
+    }
+    let app = App::open(context.settings()?, Clock::Wall).await?;
+    if app.store.schema().await? == SchemaState::Empty {
+        app.store.migrate().await?;
+    }
+    let author = session_author();
+    let subject = format!("from {}", file.display());
+    let restored = app.store.restore(file, &app.sealer, deed(&author, "restore", &subject, &app)).await;
+    app.store.close().await;
+    let restored = restored.map_err(refused)?;
+    if context.out.json {
+        return context.out.value(&restored);
+    }
+    show(context, &restored.tables);
+    for (count, zh, en) in [
+        (
+            restored.doubtful,
+            "此后可能已发送，先查询再发送",
+            "may have been sent since: asked about before they are sent",
+        ),
+        (restored.open, "对方已受理，查询现状", "the partners have: asked how they stand"),
+        (
+            restored.left,
+            "待人工或上游处理，处理前请先向对方核实",
+            "wait for a person or upstream: ask the partner before you act",
+        ),
+    ] {
+        context.out.line(format!("{count:>10}  {}", context.out.lang.pick(zh, en)));
+    }
+    context.out.line(context.out.lang.pick(
+        "已恢复。启动前请看 OPERATIONS.md“Restore”：令牌、暂停与上游需要处理的事项",
+        "restored. Before you start a daemon, see Restore in OPERATIONS.md: tokens, pauses, and what upstream must do",
+    ));
+    Ok(())
+}
+
+fn deed<'a>(author: &'a crate::store::Author, act: &'static str, outcome: &'a str, app: &App) -> Deed<'a> {
+    Deed { author, act, subject: "database".to_owned(), reason: "", outcome, at: app.clock.now() }
+}
+
+fn outcome(tables: &[CopiedTable]) -> String {
+    let transfers = tables.iter().find(|table| table.table == "transfers");
+    format!("{} transfers", transfers.map_or(0, |table| table.rows))
+}
+
+fn show(context: &Context, tables: &[CopiedTable]) {
+    for table in tables {
+        context.out.line(format!("{:>10}  {}", table.rows, table.table));
+    }
+}
+
+/// What the store says no to is refused; the rest is as everywhere.
+fn refused(error: StoreError) -> Failure {
+    match error {
+        StoreError::Copy(_) | StoreError::Backup { .. } | StoreError::Owned(_) => {
+            Failure::Refused(error.to_string())
+        }
+        StoreError::Schema(_)
+        | StoreError::Url(_)
+        | StoreError::Database { .. }
+        | StoreError::Lock { .. }
+        | StoreError::BadRow { .. }
+        | StoreError::Closed
+        | StoreError::LeaseLost(_) => super::schema(error),
     }
 }
 
@@ -71,22 +180,11 @@ async fn copy(context: &Context, args: &CopyArgs) -> Done {
     let copied = from.copy_to(&to, args.verify).await;
     from.close().await;
     to.close().await;
-    let copied = copied.map_err(|error| match error {
-        StoreError::Copy(_) | StoreError::Owned(_) => Failure::Refused(error.to_string()),
-        StoreError::Schema(_)
-        | StoreError::Url(_)
-        | StoreError::Database { .. }
-        | StoreError::Lock { .. }
-        | StoreError::BadRow { .. }
-        | StoreError::Closed
-        | StoreError::LeaseLost(_) => super::schema(error),
-    })?;
+    let copied = copied.map_err(refused)?;
     if context.out.json {
         return context.out.value(&serde_json::json!({"tables": copied, "verified": args.verify}));
     }
-    for table in &copied {
-        context.out.line(format!("{:>10}  {}", table.rows, table.table));
-    }
+    show(context, &copied);
     context.out.line(context.out.lang.pick(
         if args.verify { "已复制，逐行核对一致" } else { "已复制" },
         if args.verify { "copied, and every row compared" } else { "copied" },

@@ -179,6 +179,7 @@ fn schema(error: StoreError) -> Failure {
         error @ (StoreError::Url(_)
         | StoreError::Database { .. }
         | StoreError::Copy(_)
+        | StoreError::Backup { .. }
         | StoreError::Owned(_)
         | StoreError::Lock { .. }
         | StoreError::BadRow { .. }

@@ -101,24 +101,34 @@ impl Store {
         self.read("look for daemons").await?.require_no_daemon().await?;
         let mut from = self.read("copy").await?;
         let mut to = target.write("copy").await?;
-        from.wait_for_the_other().await?;
-        to.wait_for_the_other().await?;
-        let tables = tables(from.catalog().await?);
-        to.require_empty(&tables).await?;
-        let mut copied = Vec::with_capacity(tables.len());
-        for table in &tables {
-            let sum = copy_table(&mut from, &mut to, table).await?;
-            if verify && to.sum(table).await? != sum {
-                return Err(StoreError::Copy(format!(
-                    "table {} did not arrive as it was sent: nothing was copied",
-                    table.name
-                )));
-            }
-            copied.push(CopiedTable { table: table.name.clone(), rows: sum.rows });
-        }
+        let copied = copy_all(&mut from, &mut to, verify).await?;
         to.commit().await?;
         Ok(copied)
     }
+}
+
+/// Copies everything that one transaction sees into the empty database of another, which is the caller's to commit.
+pub(super) async fn copy_all(
+    from: &mut Tx,
+    to: &mut Tx,
+    verify: bool,
+) -> Result<Vec<CopiedTable>, StoreError> {
+    from.wait_for_the_other().await?;
+    to.wait_for_the_other().await?;
+    let tables = tables(from.catalog().await?);
+    to.require_empty(&tables).await?;
+    let mut copied = Vec::with_capacity(tables.len());
+    for table in &tables {
+        let sum = copy_table(from, to, table).await?;
+        if verify && to.sum(table).await? != sum {
+            return Err(StoreError::Copy(format!(
+                "table {} did not arrive as it was sent: nothing was copied",
+                table.name
+            )));
+        }
+        copied.push(CopiedTable { table: table.name.clone(), rows: sum.rows });
+    }
+    Ok(copied)
 }
 
 fn tables(columns: Vec<Column>) -> Vec<Table> {
@@ -257,15 +267,41 @@ impl Tx {
         Ok(())
     }
 
-    async fn require_no_daemon(&mut self) -> Result<(), StoreError> {
+    pub(super) async fn require_no_daemon(&mut self) -> Result<(), StoreError> {
         let sql = self.look(RUNNING_DAEMONS);
         let running: i64 = on!(self, "looking for daemons", db => sqlx::query_scalar(sql).fetch_one(db))?;
         if running == 0 {
             return Ok(());
         }
         Err(StoreError::Copy(format!(
-            "daemons at work on the source: {running}. Stop them first: what they do during the copy would be lost"
+            "daemons at work on it: {running}. Stop them first: what they do meanwhile would be lost"
         )))
+    }
+
+    /// How many rows each table has.
+    pub(super) async fn count_rows(&mut self) -> Result<Vec<CopiedTable>, StoreError> {
+        let mut counted = Vec::new();
+        for Table { name, .. } in tables(self.catalog().await?) {
+            let count = AssertSqlSafe(format!("SELECT COUNT(*) FROM \"{name}\""));
+            let rows: i64 = on!(self, "counting rows", db => sqlx::query_scalar(count).fetch_one(db))?;
+            counted.push(CopiedTable { table: name, rows: rows.unsigned_abs() });
+        }
+        Ok(counted)
+    }
+
+    /// Lets numbers of a column begin so much later that none comes which was given out after this database was copied.
+    pub(super) async fn skip_numbers(
+        &mut self,
+        table: &str,
+        column: &str,
+        gap: i64,
+    ) -> Result<(), StoreError> {
+        let columns = self.catalog().await?.into_iter();
+        for column in columns.filter(|one| one.table_name == table && one.column_name == column) {
+            let last = self.last_count(&column).await?;
+            self.set_count(&column, last.saturating_add(gap)).await?;
+        }
+        Ok(())
     }
 
     async fn require_empty(&mut self, tables: &[Table]) -> Result<(), StoreError> {

@@ -158,3 +158,9 @@ pub(super) const SET_COUNT: Text = text!(
 
 /// SQLite: a name may stand there once.
 pub(super) const FORGET_COUNT_SQLITE: &str = "DELETE FROM sqlite_sequence WHERE name = $1";
+
+/// SQLite: the whole database as of one instant into a file of its own, beside whoever reads and writes.
+pub(super) const BACK_UP_SQLITE: &str = "VACUUM INTO $1";
+
+/// SQLite: whether every page and every index of a file is sound; `ok`, or what is wrong, line by line.
+pub(super) const CHECK_SQLITE: &str = "PRAGMA integrity_check(10)";

@@ -219,10 +219,14 @@ impl Tx {
         }
     }
 
-    /// Writes the lines that the transaction gathered.
+    /// Gathers the lines of the alarms that the transaction turned.
+    pub(super) fn append_alarms(&mut self) {
+        self.lines.extend(self.turned.iter().map(alarm_line));
+    }
+
+    /// Writes the lines that the transaction gathered so far.
     pub(super) async fn write_lines(&mut self) -> Result<(), StoreError> {
-        let mut lines = std::mem::take(&mut self.lines);
-        lines.extend(self.turned.iter().map(alarm_line));
+        let lines = std::mem::take(&mut self.lines);
         if lines.is_empty() {
             return Ok(());
         }

@@ -6,6 +6,7 @@
 mod alarms;
 mod attempts;
 mod audit;
+mod backup;
 mod batch;
 mod callbacks;
 mod clocks;
@@ -19,6 +20,7 @@ mod listen;
 mod outbox;
 mod presence;
 mod races;
+mod restore;
 mod row;
 mod systems;
 mod together;
@@ -39,6 +41,7 @@ pub use listen::Bells;
 pub use outbox::{Abandoned, Claimant, Lease, Rescued};
 pub use presence::{Leads, Presence};
 pub use races::despite_races;
+pub use restore::Restored;
 pub use row::{Known, Shown, Stored};
 pub use systems::SystemRow;
 pub use together::{Gathering, Together};
@@ -69,6 +72,14 @@ pub enum StoreError {
     /// A database can't be copied into another.
     #[error("{0}")]
     Copy(String),
+    /// A backup can't be written, or is not one.
+    #[error("{}: {problem}", path.display())]
+    Backup {
+        /// Which file.
+        path: PathBuf,
+        /// What is wrong.
+        problem: String,
+    },
     /// Another daemon owns the file.
     #[error("another daemon runs on {}: SQLite is for one daemon. Stop the other first", .0.display())]
     Owned(PathBuf),

@@ -167,7 +167,7 @@ impl Tx {
 
     /// A row that can't be read is set aside for a person, so that it stops nothing but itself. One that was being sent
     /// is queried, should it be mended.
-    async fn readable<R, T>(&mut self, row: R, at: Timestamp) -> Result<Option<T>, StoreError>
+    pub(super) async fn readable<R, T>(&mut self, row: R, at: Timestamp) -> Result<Option<T>, StoreError>
     where
         R: OfTransfer,
         T: TryFrom<R, Error = StoreError>,

@@ -64,7 +64,7 @@ pub(super) enum Inner {
 /// SQLite has one writer; readers see the last commit.
 #[derive(Clone, Debug)]
 pub(super) struct SqlitePools {
-    writer: SqlitePool,
+    pub(super) writer: SqlitePool,
     readers: SqlitePool,
     path: PathBuf,
 }
@@ -156,16 +156,32 @@ impl Store {
         let inner = if url.starts_with("postgres://") || url.starts_with("postgresql://") {
             Inner::Postgres(Self::connect_postgres(url).await?)
         } else {
-            Inner::Sqlite(Self::connect_sqlite(url).await?)
+            let options = SqliteConnectOptions::from_str(url).map_err(|_| {
+                StoreError::Url("write sqlite://FILE or postgres://USER:PASSWORD@HOST/DATABASE".into())
+            })?;
+            Inner::Sqlite(Self::connect_sqlite(options.create_if_missing(true)).await?)
         };
+        Ok(Self::over(inner))
+    }
+
+    /// Opens a SQLite file that is there.
+    ///
+    /// # Errors
+    /// [`StoreError::Database`].
+    pub async fn open_file(path: &Path) -> Result<Self, StoreError> {
+        let options = SqliteConnectOptions::new().filename(path);
+        Ok(Self::over(Inner::Sqlite(Self::connect_sqlite(options).await?)))
+    }
+
+    fn over(inner: Inner) -> Self {
         let (sender, jobs) = mpsc::unbounded_channel();
         tokio::spawn(commit_groups(inner.clone(), jobs));
-        Ok(Self {
+        Self {
             inner,
             groups: Groups::new(sender),
             takes_writes: Arc::new(AtomicBool::new(true)),
             shown_at: Arc::default(),
-        })
+        }
     }
 
     async fn connect_postgres(url: &str) -> Result<PgPool, StoreError> {
@@ -181,13 +197,9 @@ impl Store {
             .map_err(|source| StoreError::Database { action: "opening it", source })
     }
 
-    async fn connect_sqlite(url: &str) -> Result<SqlitePools, StoreError> {
+    async fn connect_sqlite(options: SqliteConnectOptions) -> Result<SqlitePools, StoreError> {
         let failed = |source| StoreError::Database { action: "opening it", source };
-        let options = SqliteConnectOptions::from_str(url)
-            .map_err(|_| {
-                StoreError::Url("write sqlite://FILE or postgres://USER:PASSWORD@HOST/DATABASE".into())
-            })?
-            .create_if_missing(true)
+        let options = options
             .journal_mode(SqliteJournalMode::Wal)
             .synchronous(SqliteSynchronous::Full)
             .busy_timeout(Duration::from_secs(10))
@@ -447,6 +459,7 @@ impl Tx {
     /// # Errors
     /// [`StoreError::Database`]; then nothing was changed.
     pub async fn commit(mut self) -> Result<(), StoreError> {
+        self.append_alarms();
         self.write_lines().await?;
         let done = match self.inner {
             TxInner::Sqlite(transaction) => transaction.commit().await,

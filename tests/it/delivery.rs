@@ -8,3 +8,4 @@ mod feed;
 mod gate;
 mod intake;
 mod postgres;
+mod restore;

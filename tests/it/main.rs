@@ -21,4 +21,5 @@ mod store_laws;
 mod tidy;
 mod torture;
 mod webhooks;
+mod upkeep;
 mod whole_process;

@@ -209,7 +209,7 @@ async fn a_daemon_at_work_is_in_the_way() {
     let daemon = from.again().await;
     let presence = daemon.appear("gateway-1/1".into(), "gateway-1", at(0)).await.expect("it begins");
     let text = refused(&from, &to).await;
-    assert!(text.starts_with("daemons at work on the source: 1."), "{text}");
+    assert!(text.starts_with("daemons at work on it: 1."), "{text}");
     presence.leave(&daemon).await.expect("it leaves");
     copy(&from, &to).await.expect("it is gone");
 }

@@ -7,6 +7,7 @@ mod alarms;
 mod attempts;
 mod audit;
 mod backend;
+mod backup;
 mod callbacks;
 mod copy;
 mod crash;
