@@ -10,8 +10,10 @@ use crate::notify::Bell;
 use crate::operator::Operator;
 use crate::organization::check::Organizations;
 use crate::organization::directory::LocalDirectory;
-use crate::outbound::{Delivery, Driver, Sweeper};
+use crate::outbound::{Delivery, Driver, Sweeper, Upkeep};
 use crate::partner::{Partner, Partners, Policy, fresh_nonce};
+use crate::retention::Retention;
+use crate::rotation::Rotation;
 use crate::routing::{self, Routes};
 use crate::seal::Sealer;
 use crate::settings::Settings;
@@ -269,7 +271,26 @@ impl App {
             bell: self.bell.clone(),
             // Three looks must agree that a daemon is gone: within three seconds.
             interval: SignedDuration::from_millis(750),
+            upkeep: self.upkeep(),
         }
+    }
+
+    /// What the daemon that leads does beside its work.
+    #[must_use]
+    pub fn upkeep(&self) -> Upkeep {
+        Upkeep::new(self.retention(), self.rotation(), &self.instance)
+    }
+
+    /// What erases personal data after its time.
+    #[must_use]
+    pub fn retention(&self) -> Retention {
+        Retention { store: self.store.clone(), sealer: self.sealer.clone(), keep: self.settings.retention }
+    }
+
+    /// What seals everything anew.
+    #[must_use]
+    pub fn rotation(&self) -> Rotation {
+        Rotation { store: self.store.clone(), sealer: self.sealer.clone() }
     }
 
     /// What the HTTP face needs.

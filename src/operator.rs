@@ -145,6 +145,13 @@ impl Operator {
     ) -> Result<Acted, IntakeError> {
         let mut tx = self.intake.store.write(act.as_str()).await?;
         let found = known(tx.transfer(request_id).await?, request_id)?;
+        if found.erased() {
+            return Err(because(
+                &found.entry,
+                "早已结束，个人信息已按保留期限清除，不能再操作",
+                "ended long ago and its personal data was erased: nothing can be done with it",
+            ));
+        }
         // It is shown to many: it names nobody.
         let transfer = self.intake.sealer.open_transfer(request_id, &found.document_sealed)?;
         let reason = transfer.redact(reason);

@@ -145,6 +145,30 @@ impl Sealer {
             .map_err(|_| damaged())
     }
 
+    /// The id of the key that sealed a value, from its first bytes.
+    #[must_use]
+    pub fn key_of(sealed: &[u8]) -> Option<&str> {
+        let (length, rest) = sealed.split_first()?;
+        std::str::from_utf8(rest.get(..usize::from(*length))?).ok().filter(|id| !id.is_empty())
+    }
+
+    /// Whether a key of this id is configured.
+    #[must_use]
+    pub fn has_key(&self, id: &str) -> bool {
+        self.keys.iter().any(|(known, _)| known == id)
+    }
+
+    /// Whether the key of this id is the one that seals.
+    #[must_use]
+    pub fn seals_with(&self, id: &str) -> bool {
+        self.keys.first().is_some_and(|(first, _)| first == id)
+    }
+
+    /// The ids of the configured keys; the first seals.
+    pub fn key_ids(&self) -> impl Iterator<Item = &str> {
+        self.keys.iter().map(|(id, _)| id.as_str())
+    }
+
     /// A keyed digest: equal for equal content, and of no use without the key. `purpose` keeps the indexes apart.
     #[must_use]
     pub fn digest(&self, purpose: &'static str, content: &[u8]) -> Vec<u8> {

@@ -3,8 +3,10 @@
 use super::{Context, Done, Failure, session_author};
 use crate::app::App;
 use crate::clock::Clock;
+use crate::retention::Old;
 use crate::store::{CopiedTable, Deed, SchemaState, Store, StoreError};
 use clap::{Args, Subcommand};
+use jiff::SignedDuration;
 use std::path::{Path, PathBuf};
 
 #[derive(Subcommand, Debug)]
@@ -17,6 +19,15 @@ pub(super) enum DbCommand {
     Backup {
         /// The file, which must not be there yet
         file: PathBuf,
+    },
+    /// Erase personal data of transfers that ended long ago; what else is known of them stays
+    Prune {
+        /// Only say how much there is
+        #[arg(long)]
+        dry_run: bool,
+        /// What ended longer ago than this: 90d, 2y; by default privacy.retention
+        #[arg(long, value_name = "DURATION", value_parser = super::systems::span)]
+        older_than: Option<SignedDuration>,
     },
     /// Fill an empty database from a backup; what may have happened since is asked about before anything is sent
     Restore {
@@ -43,6 +54,7 @@ pub(super) async fn run(context: &Context, command: DbCommand) -> Done {
         DbCommand::Migrate => migrate(context).await,
         DbCommand::Copy(args) => copy(context, &args).await,
         DbCommand::Backup { file } => backup(context, &file).await,
+        DbCommand::Prune { dry_run, older_than } => prune(context, dry_run, older_than).await,
         DbCommand::Restore { file } => restore(context, &file).await,
     }
 }
@@ -68,6 +80,46 @@ async fn backup(context: &Context, file: &Path) -> Done {
     show(context, &tables);
     let done = context.out.lang.pick("已备份并检查完好", "backed up, and found sound");
     context.out.line(format!("{}: {done}", file.display()));
+    Ok(())
+}
+
+async fn prune(context: &Context, dry_run: bool, older_than: Option<SignedDuration>) -> Done {
+    let app = context.app().await?;
+    let mut retention = app.retention();
+    retention.keep = older_than.unwrap_or(retention.keep);
+    let now = app.clock.now();
+    let old = retention.count(now).await?;
+    let mut erased = Old::default();
+    if !dry_run {
+        let bar = super::output::bar(old.transfers);
+        let author = session_author();
+        let mut next = Some(0);
+        while let Some(after) = next {
+            let (step, then) = retention.step(after, &author, now).await?;
+            erased += step;
+            bar.set_position(erased.transfers);
+            next = then;
+        }
+        bar.finish_and_clear();
+        // On SQLite what was erased stands in its log still.
+        app.store.empty_log().await?;
+    }
+    app.store.close().await;
+    let told = if dry_run { old } else { erased };
+    if context.out.json {
+        return context.out.value(&serde_json::json!({
+            "before": retention.limit(now), "dry_run": dry_run, "transfers": told.transfers,
+            "events": told.events, "refused_rows": told.refused_rows,
+        }));
+    }
+    let Old { transfers, events, refused_rows } = told;
+    let before = retention.limit(now).to_zoned(jiff::tz::TimeZone::fixed(jiff::tz::offset(8))).date();
+    context.out.line(match (context.out.chinese(), dry_run) {
+        (true, true) => format!("{before} 之前结束、将清除个人信息：申请 {transfers}，无主事件 {events}，被拒 intake 行 {refused_rows}（试运行，未改动）"),
+        (true, false) => format!("已清除 {before} 之前结束的个人信息：申请 {transfers}，无主事件 {events}，被拒 intake 行 {refused_rows}"),
+        (false, true) => format!("ended before {before}: {transfers} transfers, {events} events of nobody, {refused_rows} refused rows (dry run: nothing was changed)"),
+        (false, false) => format!("erased what ended before {before}: {transfers} transfers, {events} events of nobody, {refused_rows} refused rows"),
+    });
     Ok(())
 }
 

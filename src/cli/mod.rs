@@ -209,7 +209,7 @@ pub async fn run(cli: Cli) -> ExitCode {
         Command::Tokens(command) => tokens::run(&context, command).await,
         Command::Audit(command) => audit::run(&context, command).await,
         Command::Webhooks(command) => webhooks::run(&context, command).await,
-        Command::Keys(command) => keys::run(&context, command),
+        Command::Keys(command) => keys::run(&context, command).await,
     };
     match done {
         Ok(()) => ExitCode::SUCCESS,

@@ -336,7 +336,8 @@ fn time(text: &str) -> Result<Timestamp, String> {
     TimeZone::fixed(jiff::tz::offset(8)).to_timestamp(local).map_err(|error| error.to_string())
 }
 
-fn span(text: &str) -> Result<SignedDuration, String> {
+/// A span as the configuration writes it.
+pub(super) fn span(text: &str) -> Result<SignedDuration, String> {
     let span = crate::settings::duration(text).and_then(|span| SignedDuration::try_from(span).ok());
     span.ok_or_else(|| "write 30m, 6h or 2d".to_owned())
 }

@@ -4,7 +4,7 @@ use super::document::{not_utf8, parse};
 use super::{Intake, IntakeError, Parsed};
 use crate::alarm::AlarmKind;
 use crate::store::{IntakeRow, StoreError, Tx, despite_races};
-use league_contract::{Problem, ProblemCode};
+use league_contract::{Problem, ProblemCode, RequestId};
 use serde_json::Value;
 use std::collections::BTreeMap;
 use std::sync::atomic::Ordering;
@@ -90,7 +90,8 @@ impl Intake {
             Some(_) => row.payload.clone(),
             None => [row.request_id.as_slice(), row.payload.as_slice()].join(&b'\n'),
         };
-        self.sealer.seal("intake_refused", &row.id.to_string(), &clear)
+        let owner = row.key();
+        self.sealer.seal("intake_refused", owner.as_ref().map_or("?", RequestId::as_str), &clear)
     }
 
     /// The payloads were clear text, and nothing is left of them in the table: now in the database's log neither.

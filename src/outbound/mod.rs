@@ -8,10 +8,12 @@ mod settle;
 mod step;
 mod sweep;
 mod turn;
+mod upkeep;
 
 pub use driver::{Desk, Driver};
 pub use settle::{Consequence, Situation, consequence};
 pub use sweep::Sweeper;
+pub use upkeep::Upkeep;
 
 use crate::clock::Clock;
 use crate::notify::Bell;

@@ -1,6 +1,6 @@
 //! What time brings: leases that ran out, the work of daemons that are gone, alarms.
 
-use super::clocks;
+use super::{Upkeep, clocks};
 use crate::clock::Clock;
 use crate::inbound::apply_waiting;
 use crate::notify::Bell;
@@ -34,12 +34,14 @@ pub struct Sweeper {
     pub bell: Bell,
     /// How often to look.
     pub interval: SignedDuration,
+    /// What else whoever leads does.
+    pub upkeep: Upkeep,
 }
 
 impl Sweeper {
     /// Shows this daemon's sign of life, and sweeps while it leads, until told to stop and `drivers` have ended: as
     /// long as they hold leases, others must be able to tell whether this daemon lives.
-    pub async fn run(self, mut presence: Presence, stop: CancellationToken, drivers: TaskTracker) {
+    pub async fn run(mut self, mut presence: Presence, stop: CancellationToken, drivers: TaskTracker) {
         let ended = async {
             stop.cancelled().await;
             drivers.wait().await;
@@ -61,6 +63,9 @@ impl Sweeper {
                 looked = Some(now);
                 if let Err(error) = self.look().await {
                     tracing::error!(%error, "alarms could not be looked after: trying again");
+                }
+                if let Err(error) = self.upkeep.look(now).await {
+                    tracing::error!(%error, "what is old could not be looked after: trying again");
                 }
             }
         }

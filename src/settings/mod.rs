@@ -55,6 +55,8 @@ pub struct Settings {
     pub privacy_keys: Vec<Zeroizing<String>>,
     /// The key of the blind index.
     pub index_key: Zeroizing<String>,
+    /// How long personal data is kept after a transfer's end.
+    pub retention: SignedDuration,
     /// Where the local directory of organizations is, or will be.
     pub directory: PathBuf,
     /// Upstream's addresses that are told of events.
@@ -197,7 +199,7 @@ fn read(reader: &mut Reader, registrations: &[Registration]) -> Result<Settings,
     let shutdown_grace = reader.duration("delivery.shutdown_grace");
     let worker_id = reader.optional("delivery.worker_id").unwrap_or_else(default_worker);
     let (privacy_keys, index_key) = privacy(reader);
-    reader.duration("privacy.retention");
+    let retention = reader.duration("privacy.retention");
     let directory = reader.parsed("organizations.directory", "the path of a file", file);
     let slowest = systems.values().map(|system| system.endpoint.timeout).max().unwrap_or_default();
     if lease.is_some_and(|lease| lease < slowest.saturating_mul(6)) {
@@ -222,6 +224,7 @@ fn read(reader: &mut Reader, registrations: &[Registration]) -> Result<Settings,
             worker_id,
             privacy_keys: privacy_keys?,
             index_key: index_key?,
+            retention: SignedDuration::try_from(retention?).ok()?,
             directory: directory?,
             webhooks,
         })

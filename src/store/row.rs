@@ -191,6 +191,14 @@ pub struct Shown {
     pub reason: String,
 }
 
+impl Stored {
+    /// Whether the personal data was erased, after its retention.
+    #[must_use]
+    pub const fn erased(&self) -> bool {
+        self.shown.id_number.is_empty() && self.document_sealed.is_empty()
+    }
+}
+
 impl std::fmt::Debug for Stored {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         f.debug_struct("Stored")

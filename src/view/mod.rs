@@ -23,8 +23,10 @@ pub struct TransferView {
     /// Who holds it and why, if an operator does.
     #[schema(value_type = Option<Object>)]
     pub held: Option<Held>,
-    /// The person, masked.
+    /// The person, masked; empty once it was erased.
     pub member: MemberView,
+    /// The personal data was erased, after its retention.
+    pub erased: bool,
     /// From where.
     pub source: SourceView,
     /// To where.
@@ -120,6 +122,7 @@ impl TransferView {
             system: entry.system.to_string(),
             state: entry.state.to_string(),
             held: entry.held.clone(),
+            erased: stored.erased(),
             member: MemberView {
                 name: shown.name.clone(),
                 id_number: shown.id_number.clone(),

@@ -21,7 +21,16 @@ const FLOORS: [&[&str]; 7] = [
         "organization::directory",
     ],
     // One system, one caller, one transfer as the rest sees them.
-    &["partner", "suspension", "organization::check", "organization::search", "access", "view"],
+    &[
+        "partner",
+        "suspension",
+        "organization::check",
+        "organization::search",
+        "access",
+        "view",
+        "retention",
+        "rotation",
+    ],
     // The two paths, and the door in.
     &["outbound", "inbound", "intake", "operator", "webhook"],
     // Faces without a process around them, and the configuration.

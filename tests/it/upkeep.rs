@@ -1,6 +1,13 @@
 //! The commands by which operators keep a gateway: backup and restore, erasure, keys; as processes of their own.
 
-use crate::support::{Setup, TestApp, document, person, program};
+use crate::support::{SIDES, SMART_LEAGUE_SECRET, Setup, TestApp, document, person, program, smart_league};
+use jiff::SignedDuration;
+use league_gateway::operator::Act;
+use league_gateway::rotation::Rotation;
+use league_gateway::seal::Sealer;
+use league_gateway::store::{Author, Walk};
+use league_sandbox::{Rule, Step};
+use serde_json::json;
 use std::path::Path;
 use std::process::Output;
 
@@ -61,5 +68,250 @@ async fn a_backup_is_made_beside_the_daemon_and_restored_into_an_empty_database(
     done(&run(&test, Some(&other), &["audit", "verify"]).await);
     refused(&run(&test, Some(&other), &["db", "restore", &name]).await, 4, "not empty");
     assert!(!exists(Path::new("x.db")));
+    test.finish().await;
+}
+
+/// One of each side that has ended and one that has not; an event of nobody, and a refused row.
+async fn filled(setup: Setup) -> TestApp {
+    let waits = Rule { request_id: Some("OPEN*".into()), steps: vec![Step::None], ..Rule::default() };
+    let test = setup.rules(vec![waits]).start().await;
+    for (n, side) in SIDES.iter().enumerate() {
+        test.submit(&side.document(&format!("DONE-{}", side.system), n)).await;
+        test.submit(&side.document(&format!("OPEN-{}", side.system), 10 + n)).await;
+    }
+    test.run_until_idle().await;
+    event(&test, "EV-NOBODY", "NOBODY").await;
+    test.database.execute("INSERT INTO intake (request_id, payload) VALUES ('BAD', '{}')").await;
+    assert_eq!(test.app.intake.drain_table(10).await.expect("it is read"), 1);
+    test
+}
+
+/// An event of the national system.
+async fn event(test: &TestApp, event_id: &str, request_id: &str) {
+    let nonce = format!("{:032x}", event_id.len());
+    let body = json!({"eventId": event_id, "eventType": "TRANSFER_APPROVED", "requestId": request_id, "transferNo": "T-1",
+        "occurredAt": 1_782_869_400_000_i64, "data": {}});
+    let body = body.to_string().into_bytes();
+    let now = test.app.clock.now();
+    let headers = smart_league(SMART_LEAGUE_SECRET, now, &nonce, &body);
+    let headers: Vec<(&str, &str)> = headers.iter().map(|(name, value)| (*name, value.as_str())).collect();
+    let answer = test.client.send("POST", "/callbacks/smart-league", &headers, body).await;
+    assert_eq!(answer.status, 200, "{}", answer.text());
+}
+
+async fn personal_data_is_erased_after_its_time(setup: Setup) {
+    let test = filled(setup).await;
+    let mut upkeep = test.app.upkeep();
+    let year = SignedDuration::from_hours(365 * 24);
+    test.app.clock.advance(year);
+    upkeep.look(test.app.clock.now()).await.expect("it looks");
+    assert_eq!(test.count("documents").await, 6, "not yet");
+    assert_eq!(test.count("audit").await, 0, "nothing was done");
+    test.app.clock.advance(year);
+    let old = test.app.retention().count(test.app.clock.now()).await.expect("it counts");
+    assert_eq!((old.transfers, old.events, old.refused_rows), (0, 0, 0), "to the second");
+    test.app.clock.advance(SignedDuration::from_secs(60));
+    let now = test.app.clock.now();
+    let old = test.app.retention().count(now).await.expect("it counts");
+    assert_eq!((old.transfers, old.events, old.refused_rows), (3, 1, 1));
+    let mut next_day = test.app.upkeep();
+    next_day.look(now).await.expect("it looks");
+
+    assert_eq!(test.count("documents").await, 3, "what is open keeps its own");
+    assert_eq!(test.count("callbacks WHERE verdict = 'unmatched'").await, 0);
+    assert_eq!(test.count("intake_refused").await, 0);
+    let left =
+        "FROM attempts WHERE (length(request_sealed) > 0 OR length(response_sealed) > 0) AND transfer_id";
+    let of = |what: &str| {
+        format!("SELECT COUNT(*) {left} IN (SELECT id FROM transfers WHERE request_id LIKE '{what}%')")
+    };
+    assert_eq!(test.database.number(&of("DONE")).await, 0);
+    assert!(test.database.number(&of("OPEN")).await > 0);
+    assert_eq!(test.count("callbacks WHERE request_id LIKE 'DONE%' AND length(raw_sealed) > 0").await, 0);
+    assert!(test.count("callbacks WHERE request_id LIKE 'DONE%'").await > 0, "that they came stays known");
+    for (n, side) in SIDES.iter().enumerate() {
+        let (ended, open) = (format!("DONE-{}", side.system), format!("OPEN-{}", side.system));
+        let shown = test.get(&ended).await;
+        assert_eq!((&shown["state"], &shown["erased"]), (&json!("completed"), &json!(true)));
+        assert_eq!(shown["member"], json!({"name": "", "id_number": "", "phone": ""}));
+        assert!(shown["milestones"]["completed_at"].is_string() && shown["attempts"] == 1, "{shown}");
+        assert!(test.states(&ended).await.contains(&"completed".to_owned()), "its timeline stays");
+        let shown = test.get(&open).await;
+        assert_eq!((&shown["erased"], &shown["member"]["phone"]), (&json!(false), &json!("139********")));
+        // The same once more is known, and so is another under its name.
+        let again = side.document(&ended, n);
+        assert_eq!(test.client.post("/v1/transfers", &again).await.status, 200);
+        let other = side.document(&ended, 30 + n);
+        test.client.post("/v1/transfers", &other).await.problem(409, "request_id_conflict");
+        let author = Author { name: "user:test".into(), origin: "test".into() };
+        let id = test.stored(&ended).await.entry.request_id;
+        let refused = test.app.operator().act(&id, Act::Retry, "why", &author).await.expect_err("it is over");
+        assert!(refused.to_string().contains("refused"), "{refused}");
+    }
+    // A late word about it is kept out of what is final, and stops nothing.
+    event(&test, "EV-LATE", "DONE-smart_league").await;
+    // Whoever was moved may move again.
+    test.submit(&SIDES[0].document("AGAIN", 0)).await;
+    let rows = test.count("audit").await;
+    assert_eq!(rows, 1, "one step was enough");
+    next_day.look(now).await.expect("it looks");
+    assert_eq!(test.count("audit").await, rows, "once a day");
+    let mut look = test.app.store.read("audit").await.expect("the store answers");
+    let audit = look.verify_audit(&test.app.sealer).await.expect("it can be read");
+    assert_eq!(audit.broken, None);
+    drop(look);
+    test.finish().await;
+}
+
+#[tokio::test]
+async fn personal_data_is_erased_on_sqlite() {
+    personal_data_is_erased_after_its_time(Setup::by_hand()).await;
+}
+
+#[tokio::test]
+async fn personal_data_is_erased_on_postgres() {
+    personal_data_is_erased_after_its_time(Setup::by_hand().on_postgres()).await;
+}
+
+#[tokio::test]
+async fn prune_says_what_it_would_do_and_does_it_beside_the_daemon() {
+    let test = Setup::daemon().start().await;
+    test.submit(&document("BJ-1", 1, "320000", "共青团南京大学委员会")).await;
+    test.wait_for_state("BJ-1", "completed").await;
+    let said = done(&run(&test, None, &["db", "prune"]).await);
+    assert!(said.contains(": 0 transfers"), "younger than the retention: {said}");
+    let arguments = ["--json", "db", "prune", "--older-than", "1ms", "--dry-run"];
+    let said: serde_json::Value =
+        serde_json::from_str(&done(&run(&test, None, &arguments).await)).expect("JSON");
+    assert_eq!((&said["transfers"], &said["dry_run"]), (&json!(1), &json!(true)), "{said}");
+    assert_eq!(test.count("documents").await, 1, "nothing was changed");
+    let said = done(&run(&test, None, &["db", "prune", "--older-than", "1ms"]).await);
+    assert!(said.contains(": 1 transfers"), "{said}");
+    let said = done(&run(&test, None, &["outbox", "show", "BJ-1"]).await);
+    assert!(said.contains("was erased") && said.contains("completed"), "{said}");
+    let said = done(&run(&test, None, &["audit", "list"]).await);
+    assert!(said.contains("prune"), "{said}");
+    refused(&run(&test, None, &["db", "prune", "--older-than", "soon"]).await, 2, "30m");
+    test.finish().await;
+}
+
+const OLD_KEY: &str = "k1:dGVzdC1rZXktdGVzdC1rZXktdGVzdC1rZXktdGVzdCE=";
+const NEW_KEY: &str = "k2:b3RoZXIta2V5LW90aGVyLWtleS1vdGhlci1rZXktb3Q=";
+
+/// How many sealed values are under a key.
+async fn under(rotation: &Rotation, key: &str) -> u64 {
+    let (mut count, mut next) = (0, Some(Walk::default()));
+    while let Some(walk) = next {
+        let seen = rotation.look(walk).await.expect("it looks");
+        count += seen.found.get(key).copied().unwrap_or_default();
+        next = seen.next;
+    }
+    count
+}
+
+async fn everything_is_sealed_anew(setup: Setup) {
+    let test = filled(setup).await;
+    let rotation = test.app.rotation();
+    let all = under(&rotation, "k1").await;
+    assert!(all > 20, "documents, exchanges, events, a refused row: {all}");
+    let keys = format!("[privacy]\nkeys = [\"{NEW_KEY}\", \"{OLD_KEY}\"]\n");
+    let test = test.restart(&keys).await;
+    // The first step of a run that is stopped then.
+    let rotation = test.app.rotation();
+    let first = rotation.step(Walk::default()).await.expect("a step");
+    assert_eq!(first.resealed, 6, "the documents");
+    assert_eq!((under(&rotation, "k1").await, under(&rotation, "k2").await), (all - 6, 6));
+    // The daemon that leads does what is left over.
+    let mut upkeep = test.app.upkeep();
+    for _ in 0..2 {
+        upkeep.look(test.app.clock.now()).await.expect("it looks");
+    }
+    assert_eq!((under(&rotation, "k1").await, under(&rotation, "k2").await), (0, all));
+    let again = rotation.step(Walk::default()).await.expect("a step");
+    assert_eq!((again.resealed, again.damaged), (0, 0), "what is done is passed over");
+    // The old key may go: everything opens, and what is open goes on.
+    let test = test.restart(&format!("[privacy]\nkeys = [\"{NEW_KEY}\"]\n")).await;
+    for side in &SIDES {
+        let stored = test.stored(&format!("OPEN-{}", side.system)).await;
+        let opened = test.app.sealer.open_transfer(&stored.entry.request_id, &stored.document_sealed);
+        assert_eq!(opened.expect("it opens").request_id, stored.entry.request_id);
+        let done = format!("DONE-{}", side.system);
+        for attempt in test.attempts(&done).await {
+            for (context, sealed) in
+                [("request", attempt.request_sealed), ("response", attempt.response_sealed)]
+            {
+                test.app.sealer.open(context, &done, &sealed.expect("it is kept")).expect("it opens");
+            }
+        }
+        for row in test.callbacks(side.system, &done).await {
+            test.app.sealer.open("event", &row.event_id, &row.event_sealed).expect("it opens");
+        }
+    }
+    let refused: Vec<Vec<u8>> = test.database.column("SELECT payload_sealed FROM intake_refused").await;
+    assert_eq!(
+        test.app.sealer.open("intake_refused", "BAD", &refused[0]).expect("it opens").as_slice(),
+        b"{}"
+    );
+    // Events that waited are applied from what was sealed anew.
+    test.submit(&SIDES[0].document("NOBODY", 20)).await;
+    test.later(7 * 3600).await;
+    assert_eq!(test.get("NOBODY").await["state"], "completed");
+    test.finish().await;
+}
+
+#[tokio::test]
+async fn everything_is_sealed_anew_on_sqlite() {
+    everything_is_sealed_anew(Setup::by_hand()).await;
+}
+
+#[tokio::test]
+async fn everything_is_sealed_anew_on_postgres() {
+    everything_is_sealed_anew(Setup::by_hand().on_postgres()).await;
+}
+
+/// What somebody wrote between the look and the write is theirs.
+#[tokio::test]
+async fn a_value_that_changed_meanwhile_is_not_written_over() {
+    for setup in [Setup::by_hand(), Setup::by_hand().on_postgres()] {
+        let test = setup.start().await;
+        test.submit(&SIDES[0].document("BJ-1", 1)).await;
+        let walk = Walk::default();
+        let mut tx = test.app.store.write("test").await.expect("it begins");
+        let mut values = tx.sealed_values(walk, &[1]).await.expect("it is read");
+        values[0].sealed.push(0);
+        let stale = values.remove(0);
+        let put = tx.reseal(walk, &[(stale, b"other".to_vec())]).await.expect("it is tried");
+        assert_eq!(put, 0);
+        drop(tx);
+        test.run_until_idle().await;
+        assert_eq!(test.get("BJ-1").await["state"], "completed");
+        test.finish().await;
+    }
+}
+
+#[tokio::test]
+async fn keys_are_counted_and_rotated_beside_the_daemon() {
+    let test = Setup::daemon().start().await;
+    test.submit(&document("BJ-1", 1, "320000", "共青团南京大学委员会")).await;
+    test.wait_for_state("BJ-1", "completed").await;
+    let with = async |keys: &str, arguments: &[&str]| {
+        let more = test.config_files()[1].clone();
+        std::fs::write(more, format!("[privacy]\nkeys = [{keys}]\n")).expect("it is written");
+        run(&test, None, arguments).await
+    };
+    let both = format!("\"{NEW_KEY}\", \"{OLD_KEY}\"");
+    let said = done(&with(&both, &["keys", "status"]).await);
+    assert!(said.contains("k1") && said.contains("keys rotate"), "{said}");
+    let new = format!("\"{NEW_KEY}\"");
+    refused(&with(&new, &["keys", "status"]).await, 1, "not among privacy.keys");
+    let said: serde_json::Value =
+        serde_json::from_str(&done(&with(&both, &["--json", "keys", "rotate"]).await)).expect("JSON");
+    assert!(said["resealed"].as_u64().is_some_and(|count| count > 4), "{said}");
+    let said = done(&with(&both, &["keys", "status"]).await);
+    assert!(said.contains("may be taken out"), "{said}");
+    done(&with(&new, &["keys", "status"]).await);
+    let said = done(&with(&new, &["audit", "list", "--subject", "key:k2"]).await);
+    assert!(said.contains("begun") && said.contains("ended"), "{said}");
+    assert_eq!(Sealer::key_of(b"\x02k2rest"), Some("k2"));
     test.finish().await;
 }

@@ -166,7 +166,13 @@ async fn show(context: &Context, request_id: &str) -> Done {
         view.system,
         out.good(out.lang.pick(state.zh(), state.as_str()))
     ));
-    out.line(format!("{} {} {}", view.member.name, view.member.id_number, view.member.phone));
+    if view.erased {
+        out.line(out.dim(
+            out.lang.pick("个人信息已按保留期限清除", "the personal data was erased, after its retention"),
+        ));
+    } else {
+        out.line(format!("{} {} {}", view.member.name, view.member.id_number, view.member.phone));
+    }
     out.line(format!(
         "{} → {} {}",
         view.source.full_name, view.destination.province, view.destination.full_name

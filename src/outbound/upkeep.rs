@@ -1,0 +1,111 @@
+//! What the daemon that leads does beside its work, a little at a time: once a day it erases personal data whose retention is
+//! over, and after its start it seals anew what is under an older key.
+
+use crate::retention::{Old, Retention};
+use crate::rotation::Rotation;
+use crate::store::{Author, StoreError, Walk};
+use jiff::{SignedDuration, Timestamp};
+use std::collections::BTreeMap;
+
+/// From one erasure to the next.
+const DAY: SignedDuration = SignedDuration::from_hours(24);
+
+/// So many steps of each are done in a look: nobody's turn to write is taken for long.
+const STEPS: usize = 4;
+
+/// What is to be done, and how far it has come.
+pub struct Upkeep {
+    retention: Retention,
+    rotation: Rotation,
+    author: Author,
+    erase_at: Timestamp,
+    erased: Old,
+    erased_to: i64,
+    walk: Option<Walk>,
+    resealed: u64,
+    missing: BTreeMap<String, u64>,
+}
+
+impl Upkeep {
+    /// Nothing is done yet. `instance` is the daemon's run, for the audit log.
+    #[must_use]
+    pub fn new(retention: Retention, rotation: Rotation, instance: &str) -> Self {
+        let author = Author { name: "league-gateway".to_owned(), origin: instance.to_owned() };
+        Self {
+            retention,
+            rotation,
+            author,
+            erase_at: Timestamp::MIN,
+            erased: Old::default(),
+            erased_to: 0,
+            walk: Some(Walk::default()),
+            resealed: 0,
+            missing: BTreeMap::new(),
+        }
+    }
+
+    /// Does a little of what is to be done.
+    ///
+    /// # Errors
+    /// [`StoreError`]; the next look goes on where this one stopped.
+    pub async fn look(&mut self, now: Timestamp) -> Result<(), StoreError> {
+        self.erase(now).await?;
+        self.rotate().await
+    }
+
+    async fn erase(&mut self, now: Timestamp) -> Result<(), StoreError> {
+        if now < self.erase_at {
+            return Ok(());
+        }
+        for _ in 0..STEPS {
+            let (old, next) = self.retention.step(self.erased_to, &self.author, now).await?;
+            self.erased += old;
+            let Some(next) = next else {
+                let Old { transfers, events, refused_rows } = std::mem::take(&mut self.erased);
+                self.erased_to = 0;
+                self.erase_at = now.saturating_add(DAY).unwrap_or(Timestamp::MAX);
+                if (transfers, events, refused_rows) != (0, 0, 0) {
+                    tracing::info!(
+                        transfers,
+                        events,
+                        refused_rows,
+                        "personal data was erased: its retention is over"
+                    );
+                    self.retention.store.empty_log().await?;
+                }
+                return Ok(());
+            };
+            self.erased_to = next;
+        }
+        Ok(())
+    }
+
+    async fn rotate(&mut self) -> Result<(), StoreError> {
+        for _ in 0..STEPS {
+            let Some(walk) = self.walk else { return Ok(()) };
+            let rotated = self.rotation.step(walk).await?;
+            self.resealed += rotated.resealed;
+            for (id, count) in rotated.found {
+                if !self.rotation.sealer.has_key(&id) {
+                    *self.missing.entry(id).or_default() += count;
+                }
+            }
+            self.walk = rotated.next;
+        }
+        if self.walk.is_none() {
+            for (key, values) in std::mem::take(&mut self.missing) {
+                tracing::error!(
+                    key,
+                    values,
+                    "sealed with a key that is not among privacy.keys: put it back behind the first"
+                );
+            }
+            let values = std::mem::take(&mut self.resealed);
+            if values > 0 {
+                tracing::info!(values, "what was under an older key is sealed anew: see `keys status`");
+                self.retention.store.empty_log().await?;
+            }
+        }
+        Ok(())
+    }
+}
