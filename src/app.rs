@@ -11,23 +11,23 @@ use crate::operator::Operator;
 use crate::organization::check::Organizations;
 use crate::organization::directory::LocalDirectory;
 use crate::outbound::{Delivery, Driver, Sweeper, Upkeep};
-use crate::partner::{Partner, Partners, Policy, fresh_nonce};
+use crate::partner::{Link, Partner, Partners, Policy, fresh_nonce};
 use crate::retention::Retention;
 use crate::rotation::Rotation;
 use crate::routing::{self, Routes};
 use crate::seal::Sealer;
-use crate::settings::Settings;
-use crate::store::{Bells, Leads, SchemaState, Store};
+use crate::settings::{Settings, SystemSettings};
+use crate::store::{Bells, Leads, SchemaState, Store, StoreError};
 use crate::suspension::lift_if_credentials_changed;
 use crate::transfer::Following;
-use crate::transport::Transport;
+use crate::transport::{Endpoint, Transport};
 use crate::webhook::{self, Sender, Target};
 use anyhow::Context as _;
 use jiff::SignedDuration;
 use league_contract::{EventSource, Registration, System};
 use metrics_exporter_prometheus::PrometheusHandle;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, AtomicU32};
+use std::sync::atomic::AtomicBool;
 use tokio::sync::Semaphore;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
@@ -92,25 +92,12 @@ pub fn partners(settings: &Settings, sealer: &Sealer) -> anyhow::Result<Partners
     use_provider();
     let mut partners = Partners::new();
     for (name, system) in &settings.systems {
-        let adapter = system.adapter().with_context(|| format!("systems.{name}"))?;
-        let transport = Transport::new(&system.endpoint).with_context(|| format!("systems.{name}"))?;
+        let link = link(system, sealer).with_context(|| format!("systems.{name}"))?;
         let following =
-            Following { completion: adapter.capabilities().completion, ..system.policy.following };
-        let mut credentials = system.identity.as_bytes().to_vec();
-        for secret in &system.secrets {
-            credentials.push(0);
-            credentials.extend_from_slice(secret.expose());
-        }
-        let partner = Partner {
-            system: System::named(name),
-            registration: system.registration,
-            adapter,
-            transport,
-            policy: Policy { following, ..system.policy },
-            limits: system.limits.clone(),
-            credentials: sealer.digest("credentials", &credentials),
-            asked: AtomicU32::new(0),
-        };
+            Following { completion: link.adapter.capabilities().completion, ..system.policy.following };
+        let policy = Policy { following, ..system.policy };
+        let limits = system.limits.clone();
+        let partner = Partner::new(System::named(name), system.registration, link, policy, limits);
         partners.insert(partner.system.clone(), Arc::new(partner));
     }
     Ok(partners)
@@ -119,6 +106,42 @@ pub fn partners(settings: &Settings, sealer: &Sealer) -> anyhow::Result<Partners
 /// Uses the one provider of cryptography. It is the process's: a second one is refused, and the first stays.
 fn use_provider() {
     drop(rustls::crypto::ring::default_provider().install_default());
+}
+
+/// How a system is spoken to, with what the configuration and its files say now.
+fn link(system: &SystemSettings, sealer: &Sealer) -> anyhow::Result<Link> {
+    let mut credentials = system.identity.as_bytes().to_vec();
+    for secret in &system.secrets {
+        credentials.push(0);
+        credentials.extend_from_slice(secret.expose());
+    }
+    let mut certificates = Vec::new();
+    let Endpoint { ca_file, client_identity, .. } = &system.endpoint;
+    let identity = client_identity.iter().flat_map(|(certificate, key)| [certificate, key]);
+    for path in ca_file.iter().chain(identity) {
+        let bytes = std::fs::read(path).with_context(|| path.display().to_string())?;
+        certificates.extend_from_slice(&bytes.len().to_be_bytes());
+        certificates.extend_from_slice(&bytes);
+    }
+    Ok(Link {
+        adapter: system.adapter()?,
+        transport: Transport::new(&system.endpoint)?,
+        credentials: sealer.digest("credentials", &credentials),
+        certificates: sealer.digest("certificates", &certificates),
+    })
+}
+
+/// What became of one system when the configuration was read anew.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Reloaded {
+    /// Other secrets are used from now on.
+    Secrets(System),
+    /// Other certificates are.
+    Certificates(System),
+    /// They can't be used: the old ones stay.
+    Refused(System, String),
+    /// A key of the configuration that a restart alone takes over.
+    NeedsRestart(String),
 }
 
 /// Where transfers go: the configuration's file, or the built-in one.
@@ -345,7 +368,7 @@ impl App {
         for partner in self.partners.values() {
             lift_if_credentials_changed(&self.store, partner, self.clock.now()).await?;
             lifecycle.spawn(drivers.track_future(self.driver(partner).run(lifecycle.stop.clone())));
-            if matches!(partner.adapter.capabilities().events, EventSource::Feed { .. }) {
+            if matches!(partner.capabilities().events, EventSource::Feed { .. }) {
                 lifecycle.spawn(self.feed(partner).run(leads.clone(), lifecycle.stop.clone()));
             }
         }
@@ -405,6 +428,53 @@ impl App {
             listening
         };
         listeners.into_iter().map(serve).collect()
+    }
+
+    /// Takes over secrets and certificates of systems from a configuration that was read anew; exchanges under way end with the old
+    /// ones, and a suspension for refused credentials is lifted. What else has changed is left to a restart.
+    ///
+    /// # Errors
+    /// [`StoreError`] where a suspension could not be lifted; what was taken over stays so.
+    pub async fn reload(&self, new: &Settings) -> Result<Vec<Reloaded>, StoreError> {
+        let mut done = Vec::new();
+        for (name, before) in &self.settings.systems {
+            let Some(after) = new.systems.get(name) else { continue };
+            let Some(partner) = self.partners.get(&System::named(name)) else { continue };
+            let system = || partner.system.clone();
+            match link(&before.with_secrets_of(after), &self.sealer) {
+                Err(error) => done.push(Reloaded::Refused(system(), format!("{error:#}"))),
+                Ok(link) => {
+                    let old = partner.link();
+                    let [secrets, certificates] =
+                        [link.credentials != old.credentials, link.certificates != old.certificates];
+                    if secrets || certificates {
+                        partner.relink(link);
+                    }
+                    if secrets {
+                        lift_if_credentials_changed(&self.store, partner, self.clock.now()).await?;
+                        done.push(Reloaded::Secrets(system()));
+                    }
+                    if certificates {
+                        done.push(Reloaded::Certificates(system()));
+                    }
+                }
+            }
+        }
+        if !done.is_empty() {
+            self.bell.ring();
+        }
+        let secrets = |targets: &[Target]| -> Vec<_> {
+            targets.iter().map(|target| (target.name.clone(), target.secrets.clone())).collect()
+        };
+        let keys = [
+            ("privacy.keys", new.privacy_keys != self.settings.privacy_keys),
+            ("privacy.index_key", new.index_key != self.settings.index_key),
+            ("webhooks", secrets(&new.webhooks) != secrets(&self.settings.webhooks)),
+            ("database.url", new.database_url != self.settings.database_url),
+        ];
+        let changed = keys.into_iter().filter(|(_, changed)| *changed);
+        done.extend(changed.map(|(key, _)| Reloaded::NeedsRestart(key.to_owned())));
+        Ok(done)
     }
 
     /// Hears what other processes announce.

@@ -42,6 +42,25 @@ impl Signals {
     }
 }
 
+/// SIGHUP, caught from the moment that this exists.
+#[derive(Debug)]
+pub struct Hangups(Signal);
+
+impl Hangups {
+    /// Begins to catch it.
+    ///
+    /// # Errors
+    /// Where the operating system gives no signal handler.
+    pub fn catch() -> std::io::Result<Self> {
+        Ok(Self(signal(SignalKind::hangup())?))
+    }
+
+    /// Waits for the next one.
+    pub async fn next(&mut self) {
+        self.0.recv().await;
+    }
+}
+
 /// How it ended.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Ended {

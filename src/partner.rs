@@ -7,12 +7,12 @@ use crate::transfer::Following;
 use crate::transport::{SendError, Transport};
 use jiff::{SignedDuration, Timestamp};
 use league_contract::{
-    Adapter, Blockage, Call, CallContext, EncodeError, Method, Nonce, Operation, Registration, Reply, System,
-    WireRequest, WireResponse,
+    Adapter, Blockage, Call, CallContext, Capabilities, EncodeError, Method, Nonce, Operation, Registration,
+    Reply, System, WireRequest, WireResponse,
 };
 use std::collections::BTreeMap;
-use std::sync::Arc;
 use std::sync::atomic::{AtomicU32, Ordering};
+use std::sync::{Arc, PoisonError, RwLock};
 
 /// One external system.
 pub struct Partner {
@@ -20,18 +20,32 @@ pub struct Partner {
     pub system: System,
     /// Its names for people.
     pub registration: Registration,
-    /// Its profile.
-    pub adapter: Arc<dyn Adapter>,
-    /// The way to reach it.
-    pub transport: Transport,
+    /// How it is spoken to.
+    link: RwLock<Arc<Link>>,
     /// How it is treated.
     pub policy: Policy,
     /// When it may be spoken to, and how much.
     pub limits: Limits,
-    /// Keyed digest of our credentials there: when it changes, a suspension is lifted.
-    pub credentials: Vec<u8>,
     /// Calls beside the turns of delivery, not yet counted for the rate.
     pub asked: AtomicU32,
+}
+
+/// How a system is spoken to: replaced as a whole when secrets or certificates change.
+pub struct Link {
+    /// Its profile, with our secrets.
+    pub adapter: Arc<dyn Adapter>,
+    /// The way to reach it.
+    pub transport: Transport,
+    /// Keyed digest of our credentials there: when it changes, a suspension is lifted.
+    pub credentials: Vec<u8>,
+    /// Keyed digest of the certificates' files.
+    pub certificates: Vec<u8>,
+}
+
+impl std::fmt::Debug for Link {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Link").finish_non_exhaustive()
+    }
 }
 
 /// How a system is treated.
@@ -72,6 +86,8 @@ pub struct Prepared {
     pub context: CallContext,
     /// The bytes.
     pub request: WireRequest,
+    /// What they were made with, and their answer is read with.
+    link: Arc<Link>,
 }
 
 /// A call that was made.
@@ -161,27 +177,64 @@ impl Outcome {
 }
 
 impl Partner {
+    /// A system that is spoken to in one way until it is given another.
+    #[must_use]
+    pub fn new(
+        system: System,
+        registration: Registration,
+        link: Link,
+        policy: Policy,
+        limits: Limits,
+    ) -> Self {
+        Self {
+            system,
+            registration,
+            link: RwLock::new(Arc::new(link)),
+            policy,
+            limits,
+            asked: AtomicU32::new(0),
+        }
+    }
+
+    /// How it is spoken to now.
+    #[must_use]
+    pub fn link(&self) -> Arc<Link> {
+        self.link.read().unwrap_or_else(PoisonError::into_inner).clone()
+    }
+
+    /// From now on it is spoken to in another way; what is under way ends in the old one.
+    pub fn relink(&self, link: Link) {
+        *self.link.write().unwrap_or_else(PoisonError::into_inner) = Arc::new(link);
+    }
+
+    /// What its profile can do.
+    #[must_use]
+    pub fn capabilities(&self) -> Capabilities {
+        self.link().adapter.capabilities()
+    }
+
     /// Puts a call into the system's words, with a fresh nonce.
     ///
     /// # Errors
     /// [`EncodeError`].
     pub fn prepare(&self, call: Call, clock: &Clock) -> Result<Prepared, EncodeError> {
         let context = CallContext { now: clock.now(), nonce: fresh_nonce() };
-        let request = self.adapter.encode(&call, &context)?;
-        Ok(Prepared { call, context, request })
+        let link = self.link();
+        let request = link.adapter.encode(&call, &context)?;
+        Ok(Prepared { call, context, request, link })
     }
 
     /// Sends what was prepared, and reads the answer.
     pub async fn send(&self, prepared: Prepared, clock: &Clock) -> Exchange {
-        let Prepared { call, context, request } = prepared;
-        let sent = self.transport.send(&request).await;
+        let Prepared { call, context, request, link } = prepared;
+        let sent = link.transport.send(&request).await;
         let finished_at = clock.now();
         let (response, outcome) = match sent {
             Ok(response) => {
                 let read =
-                    self.adapter.decode(&call, &CallContext { now: finished_at, ..context }, &response);
+                    link.adapter.decode(&call, &CallContext { now: finished_at, ..context }, &response);
                 let outcome = read.map_or_else(|error| Outcome::NoAnswer(error.to_string()), Outcome::Reply);
-                (Some(response), outcome)
+                (Some(response), self.unless_outdated(&link, outcome))
             }
             Err(SendError::NotSent(text)) => (None, Outcome::NotSent(text)),
             Err(SendError::Unclear(text)) => (None, Outcome::NoAnswer(text)),
@@ -196,10 +249,20 @@ impl Partner {
         Exchange { operation, started_at: context.now, finished_at, request, response, outcome }
     }
 
+    /// A refusal of credentials that were changed while the call was under way says nothing of those that are used now.
+    fn unless_outdated(&self, link: &Link, outcome: Outcome) -> Outcome {
+        if link.credentials != self.link().credentials
+            && let Outcome::Reply(Reply::Blocked { why: Blockage::Authentication, remark }) = outcome
+        {
+            return Outcome::Reply(Reply::TryLater { not_before: None, maintenance: true, remark });
+        }
+        outcome
+    }
+
     /// Whether the system can be asked for an organization's name before a submit.
     #[must_use]
     pub fn checks_names(&self) -> bool {
-        self.adapter.capabilities().organization_check
+        self.capabilities().organization_check
     }
 
     /// Counts calls that were made beside the turns.
@@ -215,7 +278,7 @@ impl Partner {
     /// Asks the harmless question by which a system's breaker, and an operator, learn whether it answers: about nobody's
     /// transfer. Any answer is a good one; a question that can't even be said counts as failed.
     pub async fn probe(&self, clock: &Clock) -> Exchange {
-        let call = Call::probe(&self.adapter.capabilities());
+        let call = Call::probe(&self.capabilities());
         let operation = call.operation();
         match self.prepare(call, clock) {
             Ok(prepared) => self.send(prepared, clock).await,
@@ -238,7 +301,7 @@ impl Partner {
     /// When a probe that begins now has ended, however it ends.
     #[must_use]
     pub fn probe_until(&self, now: Timestamp) -> Timestamp {
-        let longest = self.transport.longest().saturating_add(SignedDuration::from_secs(5));
+        let longest = self.link().transport.longest().saturating_add(SignedDuration::from_secs(5));
         now.saturating_add(longest).unwrap_or(Timestamp::MAX)
     }
 

@@ -10,6 +10,14 @@ pub fn ready(status: &str) {
     tell(&[NotifyState::Ready, NotifyState::Status(status)]);
 }
 
+/// It reads its configuration anew; [`ready`] says that this is over.
+pub fn reloading() {
+    match NotifyState::monotonic_usec_now() {
+        Ok(now) => tell(&[NotifyState::Reloading, now]),
+        Err(error) => tracing::warn!(%error, "the service manager can't be told the time"),
+    }
+}
+
 /// It was told to stop, and finishes what is in flight.
 pub fn stopping() {
     tell(&[NotifyState::Stopping, NotifyState::Status("finishing exchanges in flight")]);

@@ -77,13 +77,13 @@ async fn follow(
     }
     let reason = format!("credentials refused (code {code})");
     let detail = [
-        format!("对方系统拒绝了我方凭据（{code}）。修正后重启，或执行 systems resume"),
+        format!("对方系统拒绝了我方凭据（{code}）。修正后 reload 或重启，或执行 systems resume"),
         format!(
             "{reason}: nothing is sent until its credentials change or an operator runs `systems resume`"
         ),
     ];
     row.suspended = Some(reason);
-    row.credentials = Some(partner.credentials.clone());
+    row.credentials = Some(partner.link().credentials.clone());
     tx.raise_alarm(system, AlarmKind::Suspended, detail, at).await?;
     Ok(())
 }
@@ -100,7 +100,7 @@ pub async fn lift_if_credentials_changed(
     despite_races(async || {
         let mut tx = store.write("lift suspension").await?;
         let mut row = tx.system(&partner.system).await?;
-        if row.suspended.is_some() && row.credentials.as_ref() != Some(&partner.credentials) {
+        if row.suspended.is_some() && row.credentials.as_ref() != Some(&partner.link().credentials) {
             let system = partner.system.clone();
             tx.after_commit(move || {
                 tracing::warn!(%system, "suspension lifted: the credentials were changed");

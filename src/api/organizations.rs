@@ -98,7 +98,7 @@ pub(super) async fn search_names(
     let (code, partner) = route(&state, &query.province_code)?;
     // The local directory finds by one character, too.
     let local = state.organizations.holds(code);
-    let least = if local { 1 } else { partner.adapter.capabilities().search_keyword_least };
+    let least = if local { 1 } else { partner.capabilities().search_keyword_least };
     let unfit = || {
         ApiProblem::one(
             &state,
@@ -145,7 +145,7 @@ pub(super) async fn list_routes(
             kind: route.kind,
             system: route.target.as_str().to_owned(),
             available: partner.is_some(),
-            capabilities: partner.map(|partner| partner.adapter.capabilities()),
+            capabilities: partner.map(|partner| partner.capabilities()),
         }
     });
     Ok(Json(views.collect()))

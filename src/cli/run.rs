@@ -2,13 +2,19 @@
 
 use super::{Context, Done, schema};
 use crate::api::Faces;
-use crate::app::{App, Listening};
+use crate::app::{App, Listening, REGISTRATIONS, Reloaded};
 use crate::clock::Clock;
-use crate::lifecycle::{Ended, Signals};
+use crate::lifecycle::{Ended, Hangups, Signals};
+use crate::listener::Certificates;
+use crate::settings::{self, Settings};
 use crate::store::{SchemaState, StoreError};
 use crate::supervised;
 use crate::telemetry::{self, LogFormat};
 use clap::Args;
+use std::collections::BTreeSet;
+use std::net::SocketAddr;
+use std::path::PathBuf;
+use std::sync::Arc;
 
 #[derive(Args, Debug)]
 pub(super) struct RunArgs {
@@ -25,7 +31,8 @@ pub(super) async fn run(context: &Context, args: RunArgs) -> Done {
     telemetry::log(args.log_format, &args.log, context.out.color);
     let grace = settings.shutdown_grace;
     let mut signals = Signals::catch()?;
-    let app = App::open(settings, Clock::Wall).await?;
+    let hangups = Hangups::catch()?;
+    let app = Arc::new(App::open(settings, Clock::Wall).await?);
     // A new database is made, another schema refused before anything is touched.
     if app.store.schema().await? != SchemaState::Empty {
         app.store.require_current().await.map_err(schema)?;
@@ -38,7 +45,9 @@ pub(super) async fn run(context: &Context, args: RunArgs) -> Done {
         context.out.line(format!("listening on {url}"));
         said.push(format!("{url}{for_whom}"));
     }
-    supervised::ready(&format!("listening on {}", said.join("; ")));
+    let status = format!("listening on {}", said.join("; "));
+    supervised::ready(&status);
+    tokio::spawn(reload(context.global.config.clone(), app.clone(), hangups, status, daemon.listening.clone()));
     // Not one of the daemon's parts: a stop does not wait for it.
     tokio::spawn(supervised::alive(Clock::Wall));
     let stop = daemon.lifecycle.stop.clone();
@@ -60,6 +69,83 @@ pub(super) async fn run(context: &Context, args: RunArgs) -> Done {
         ),
     }
     Ok(())
+}
+
+/// Reads the configuration anew whenever it is told to: what a running daemon can take over, it does.
+async fn reload(
+    files: Vec<PathBuf>,
+    app: Arc<App>,
+    mut hangups: Hangups,
+    status: String,
+    listening: Vec<Listening>,
+) {
+    let mut shown = settings::show(&files).unwrap_or_default();
+    loop {
+        hangups.next().await;
+        supervised::reloading();
+        // What is wrong with it leaves everything as it was.
+        match (settings::load(&files, &REGISTRATIONS), settings::show(&files)) {
+            (Ok(new), Ok(text)) => {
+                take_over(&app, &new, changed_keys(&shown, &text)).await;
+                shown = text;
+            }
+            (Err(problems), _) | (_, Err(problems)) => {
+                for problem in problems {
+                    tracing::error!(%problem, "the configuration was not taken over: everything stays as it was");
+                }
+            }
+        }
+        for Listening { url, certificates, .. } in &listening {
+            match certificates.as_ref().map(Certificates::reload) {
+                None => {}
+                Some(Ok(())) => tracing::info!(url, "its certificates were read anew"),
+                Some(Err(error)) => {
+                    tracing::error!(url, %error, "its certificates can't be used: the old ones stay");
+                }
+            }
+        }
+        supervised::ready(&status);
+    }
+}
+
+async fn take_over(app: &App, new: &Settings, changed: Vec<String>) {
+    let done = match app.reload(new).await {
+        Ok(done) => done,
+        Err(error) => {
+            tracing::error!(%error, "a suspension could not be lifted: run `systems resume`");
+            return;
+        }
+    };
+    for one in done.into_iter().chain(changed.into_iter().map(Reloaded::NeedsRestart)) {
+        match one {
+            Reloaded::Secrets(system) => {
+                tracing::warn!(%system, "its secrets were changed: used from now on")
+            }
+            Reloaded::Certificates(system) => {
+                tracing::warn!(%system, "its certificates were changed: used from now on");
+            }
+            Reloaded::Refused(system, problem) => {
+                tracing::error!(%system, problem, "its secrets or certificates can't be used: the old ones stay");
+            }
+            Reloaded::NeedsRestart(key) => {
+                tracing::warn!(key, "changed in the configuration: restart the daemon to take it over");
+            }
+        }
+    }
+    tracing::info!("the configuration was read anew");
+}
+
+/// The keys whose shown values differ, but for the places of what was taken over.
+fn changed_keys(before: &str, after: &str) -> Vec<String> {
+    let lines = |text: &str| text.lines().map(str::to_owned).collect::<BTreeSet<_>>();
+    let taken_over =
+        ["secrets", "secret_files", "passwords", "password_files", "ca_file", "client_cert", "client_key"];
+    let (before, after) = (lines(before), lines(after));
+    let keys = before.symmetric_difference(&after).filter_map(|line| line.split(" = ").next());
+    let is_taken_over =
+        |key: &&str| key.starts_with("systems.") && taken_over.contains(&key.rsplit('.').next().unwrap_or(key));
+    let keys = keys.filter(|key| !is_taken_over(key));
+    keys.map(str::to_owned).collect::<BTreeSet<_>>().into_iter().collect()
 }
 
 /// A database that another daemon runs on, or a schema that does not fit, is the operator's to mend.

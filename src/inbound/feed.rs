@@ -77,7 +77,7 @@ impl Feed {
     /// [`InboundError`] where the page could not be stored; the cursor then stays.
     pub async fn poll(&self) -> Result<Polled, InboundError> {
         let system = &self.partner.system;
-        let EventSource::Feed { page_limit } = self.partner.adapter.capabilities().events else {
+        let EventSource::Feed { page_limit } = self.partner.capabilities().events else {
             return Ok(Polled::UpToDate);
         };
         let row = self.store.read("feed").await?.system(system).await?;

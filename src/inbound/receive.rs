@@ -33,7 +33,7 @@ impl Receiver {
 
     /// Takes one message of a system; the answer is the system's own form, made after the commit.
     pub async fn receive(&self, partner: &Arc<Partner>, request: WireRequest) -> WireResponse {
-        let verdict = match partner.adapter.open_callback(&request, self.clock.now()) {
+        let verdict = match partner.link().adapter.open_callback(&request, self.clock.now()) {
             Ok(callback) => self.store(partner, &request.body, callback).await,
             Err(error) => {
                 self.refused(partner, &error.to_string());
@@ -51,7 +51,7 @@ impl Receiver {
 
     fn answer(&self, partner: &Partner, request: &WireRequest, verdict: CallbackVerdict) -> WireResponse {
         let at = CallContext { now: self.clock.now(), nonce: fresh_nonce() };
-        partner.adapter.answer_callback(request, verdict, &at)
+        partner.link().adapter.answer_callback(request, verdict, &at)
     }
 
     async fn store(&self, partner: &Arc<Partner>, body: &[u8], callback: Callback) -> CallbackVerdict {

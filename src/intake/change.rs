@@ -134,7 +134,7 @@ impl Intake {
         }
         let mut entry = known.entry.clone();
         let partner = self.partners.get(&entry.system);
-        if partner.is_none_or(|partner| !partner.adapter.capabilities().withdraw) {
+        if partner.is_none_or(|partner| !partner.capabilities().withdraw) {
             return Err(not_allowed(&entry, "撤回", "withdrawn"));
         }
         let now = self.clock.now();

@@ -55,7 +55,7 @@ impl Organizations {
         words: &str,
         page: Page,
     ) -> Result<Option<SearchAnswer>, EncodeError> {
-        let capabilities = partner.adapter.capabilities();
+        let capabilities = partner.capabilities();
         let size = page.limit.clamp(1, u64::from(capabilities.search_page_limit));
         let call = Call::SearchOrganizations {
             province_code: province,

@@ -36,7 +36,7 @@ pub(super) fn step(
     now: Timestamp,
 ) -> Step {
     let request_id = entry.request_id.clone();
-    let capabilities = partner.adapter.capabilities();
+    let capabilities = partner.capabilities();
     match entry.state {
         // Taken back while it was queued, after a submit that may have arrived: ask before it is called withdrawn.
         State::Sending if entry.withdrawal.is_some() => Step::End(Box::new(End {

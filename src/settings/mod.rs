@@ -371,6 +371,21 @@ fn limits(reader: &mut Reader, key: &impl Fn(&str) -> String) -> Option<Limits> 
 }
 
 impl SystemSettings {
+    /// The same system with the secrets and certificates that another reading of the configuration names.
+    #[must_use]
+    pub fn with_secrets_of(&self, other: &Self) -> Self {
+        let Endpoint { ca_file, client_identity, .. } = other.endpoint.clone();
+        Self {
+            registration: self.registration,
+            base_url: self.base_url.clone(),
+            identity: self.identity.clone(),
+            secrets: other.secrets.clone(),
+            endpoint: Endpoint { ca_file, client_identity, ..self.endpoint.clone() },
+            policy: self.policy,
+            limits: self.limits.clone(),
+        }
+    }
+
     /// Makes the adapter.
     ///
     /// # Errors

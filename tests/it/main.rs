@@ -15,6 +15,7 @@ mod organizations;
 mod packaging;
 mod privacy;
 mod races;
+mod reload;
 mod settings;
 mod simulation;
 mod store_laws;
