@@ -350,6 +350,13 @@ impl App {
             self.store.migrate().await?;
         }
         self.store.require_current().await?;
+        let fits = async { self.store.read("keys").await?.require_keys(&self.sealer).await };
+        if let Ok(Err(problem)) = fits.await {
+            tracing::error!(
+                problem,
+                "what is stored last does not fit these keys: see `doctor` and `keys status`"
+            );
+        }
         // Before the first delivery: names go out as they are written there.
         self.organizations.directory.look();
         let sweeper = self.sweeper();

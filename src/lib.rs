@@ -22,6 +22,7 @@ pub mod operator;
 pub mod organization;
 pub mod outbound;
 pub mod partner;
+pub mod reach;
 pub mod retention;
 pub mod retry;
 pub mod rotation;

@@ -7,6 +7,7 @@ mod audit;
 mod config;
 mod db;
 mod demo;
+mod doctor;
 mod enqueue;
 mod events;
 mod fixtures;
@@ -95,6 +96,8 @@ enum Command {
     /// Recorded exchanges of the adapters
     #[command(subcommand)]
     Fixtures(fixtures::FixturesCommand),
+    /// Look at everything that the gateway stands on, and say what to mend; changes nothing
+    Doctor(doctor::DoctorArgs),
     /// What somebody must look at
     #[command(subcommand)]
     Alarms(alarms::AlarmsCommand),
@@ -202,6 +205,7 @@ pub async fn run(cli: Cli) -> ExitCode {
         Command::Orgs(command) => orgs::run(&context, command).await,
         Command::Routes(command) => routes::run(&context, command),
         Command::Systems(command) => systems::run(&context, command).await,
+        Command::Doctor(args) => doctor::run(&context, args).await,
         Command::Alarms(command) => alarms::run(&context, command).await,
         Command::Fixtures(command) => fixtures::run(&context, command),
         Command::Config(command) => config::run(&context, command),

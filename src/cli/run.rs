@@ -12,7 +12,6 @@ use crate::supervised;
 use crate::telemetry::{self, LogFormat};
 use clap::Args;
 use std::collections::BTreeSet;
-use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::sync::Arc;
 
@@ -28,6 +27,8 @@ pub(super) struct RunArgs {
 
 pub(super) async fn run(context: &Context, args: RunArgs) -> Done {
     let settings = context.settings()?;
+    // What is taken over later is told beside what was read now.
+    let shown = settings::show(&context.global.config).unwrap_or_default();
     telemetry::log(args.log_format, &args.log, context.out.color);
     let grace = settings.shutdown_grace;
     let mut signals = Signals::catch()?;
@@ -47,7 +48,8 @@ pub(super) async fn run(context: &Context, args: RunArgs) -> Done {
     }
     let status = format!("listening on {}", said.join("; "));
     supervised::ready(&status);
-    tokio::spawn(reload(context.global.config.clone(), app.clone(), hangups, status, daemon.listening.clone()));
+    let read = (context.global.config.clone(), shown);
+    tokio::spawn(reload(read, app.clone(), hangups, (status, daemon.listening.clone())));
     // Not one of the daemon's parts: a stop does not wait for it.
     tokio::spawn(supervised::alive(Clock::Wall));
     let stop = daemon.lifecycle.stop.clone();
@@ -73,13 +75,11 @@ pub(super) async fn run(context: &Context, args: RunArgs) -> Done {
 
 /// Reads the configuration anew whenever it is told to: what a running daemon can take over, it does.
 async fn reload(
-    files: Vec<PathBuf>,
+    (files, mut shown): (Vec<PathBuf>, String),
     app: Arc<App>,
     mut hangups: Hangups,
-    status: String,
-    listening: Vec<Listening>,
+    (status, listening): (String, Vec<Listening>),
 ) {
-    let mut shown = settings::show(&files).unwrap_or_default();
     loop {
         hangups.next().await;
         supervised::reloading();

@@ -55,6 +55,8 @@ pub struct Settings {
     pub privacy_keys: Vec<Zeroizing<String>>,
     /// The key of the blind index.
     pub index_key: Zeroizing<String>,
+    /// The files that secrets and keys were read from.
+    pub secret_files: Vec<PathBuf>,
     /// How long personal data is kept after a transfer's end.
     pub retention: SignedDuration,
     /// Where the local directory of organizations is, or will be.
@@ -211,6 +213,7 @@ fn read(reader: &mut Reader, registrations: &[Registration]) -> Result<Settings,
     let webhooks = webhooks::read(reader);
     reader.unknown_keys();
     let problems = reader.take_problems();
+    let secret_files = reader.take_secret_files();
     let settings = (|| {
         Some(Settings {
             http: http?,
@@ -224,6 +227,7 @@ fn read(reader: &mut Reader, registrations: &[Registration]) -> Result<Settings,
             worker_id,
             privacy_keys: privacy_keys?,
             index_key: index_key?,
+            secret_files,
             retention: SignedDuration::try_from(retention?).ok()?,
             directory: directory?,
             webhooks,

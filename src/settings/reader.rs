@@ -17,6 +17,7 @@ pub(super) struct Reader {
     asked: BTreeSet<String>,
     skipped: Vec<String>,
     problems: Vec<ConfigProblem>,
+    secret_files: Vec<PathBuf>,
 }
 
 /// What stands as the origin of a value from the environment.
@@ -149,7 +150,13 @@ fn show(value: &Value) -> String {
 
 impl Reader {
     pub(super) fn new(tree: Tree) -> Self {
-        Self { tree, asked: BTreeSet::new(), skipped: Vec::new(), problems: Vec::new() }
+        Self {
+            tree,
+            asked: BTreeSet::new(),
+            skipped: Vec::new(),
+            problems: Vec::new(),
+            secret_files: Vec::new(),
+        }
     }
 
     pub(super) fn report(&mut self, key: &str, problem: &str) {
@@ -159,6 +166,11 @@ impl Reader {
 
     pub(super) fn take_problems(&mut self) -> Vec<ConfigProblem> {
         std::mem::take(&mut self.problems)
+    }
+
+    /// The files that secrets were read from.
+    pub(super) fn take_secret_files(&mut self) -> Vec<PathBuf> {
+        std::mem::take(&mut self.secret_files)
     }
 
     /// Leaves a whole section unread, without calling its keys unknown.
@@ -263,7 +275,10 @@ impl Reader {
         let mut secrets: Vec<Zeroizing<String>> = self.list(&key).into_iter().map(Zeroizing::new).collect();
         for path in self.list(&files_key) {
             match read_secret_file(Path::new(&path)) {
-                Ok(secret) => secrets.push(secret),
+                Ok(secret) => {
+                    secrets.push(secret);
+                    self.secret_files.push(PathBuf::from(path));
+                }
                 Err(problem) => self.report(&files_key, &problem),
             }
         }

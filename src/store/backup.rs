@@ -2,7 +2,7 @@
 
 use super::copy::{CopiedTable, copy_all};
 use super::dialect::{BACK_UP_SQLITE, CHECK_SQLITE};
-use super::tx::{Inner, TxInner};
+use super::tx::{Inner, Tx, TxInner};
 use super::{SchemaState, Store, StoreError};
 use std::fs::File;
 use std::path::{Path, PathBuf};
@@ -59,6 +59,36 @@ impl Store {
     }
 }
 
+impl Store {
+    /// What is wrong with the pages of a SQLite file, if anything; a server looks after its own.
+    ///
+    /// # Errors
+    /// [`StoreError::Database`].
+    pub async fn damage(&self) -> Result<Option<String>, StoreError> {
+        self.read("check").await?.damage().await
+    }
+
+    /// Whether the database takes writes now; nothing is written.
+    ///
+    /// # Errors
+    /// [`StoreError::Database`]: why not.
+    pub async fn try_write(&self) -> Result<(), StoreError> {
+        let mut tx = self.write("try to write").await?;
+        tx.forget_daemon("").await
+    }
+}
+
+impl Tx {
+    async fn damage(&mut self) -> Result<Option<String>, StoreError> {
+        let TxInner::Sqlite(file) = &mut self.inner else { return Ok(None) };
+        let found: Vec<String> = sqlx::query_scalar(CHECK_SQLITE)
+            .fetch_all(&mut **file)
+            .await
+            .map_err(|source| StoreError::Database { action: "checking every page", source })?;
+        Ok((found != ["ok"]).then(|| found.join("; ")))
+    }
+}
+
 /// Counts what is in a backup, once every page of it was found sound.
 pub(super) async fn checked(path: &Path) -> Result<Vec<CopiedTable>, StoreError> {
     let failed = |problem: String| StoreError::Backup { path: path.to_owned(), problem };
@@ -68,13 +98,8 @@ pub(super) async fn checked(path: &Path) -> Result<Vec<CopiedTable>, StoreError>
             return Err(failed("is not the gateway's database".into()));
         }
         let mut look = backup.read("check").await?;
-        let TxInner::Sqlite(file) = &mut look.inner else { return Ok(Vec::new()) };
-        let found: Vec<String> = sqlx::query_scalar(CHECK_SQLITE)
-            .fetch_all(&mut **file)
-            .await
-            .map_err(|source| StoreError::Database { action: "checking the backup", source })?;
-        if found != ["ok"] {
-            return Err(failed(format!("is damaged: {}", found.join("; "))));
+        if let Some(damage) = look.damage().await? {
+            return Err(failed(format!("is damaged: {damage}")));
         }
         look.count_rows().await
     };

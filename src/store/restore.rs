@@ -93,7 +93,10 @@ impl Store {
 impl Tx {
     /// Whether the newest document opens with these keys and has the digest that they give: else nothing of it could be sent,
     /// nor anybody found again.
-    async fn require_keys(&mut self, sealer: &Sealer) -> Result<Result<(), String>, StoreError> {
+    ///
+    /// # Errors
+    /// [`StoreError`]; what does not fit is no error, but what is returned, in words.
+    pub async fn require_keys(&mut self, sealer: &Sealer) -> Result<Result<(), String>, StoreError> {
         let filter = super::Filter { limit: 1, ..super::Filter::default() };
         let newest = self.list(&filter).await?.rows.pop();
         let Some(stored) = newest.filter(|stored| !stored.document_sealed.is_empty()) else {

@@ -7,6 +7,7 @@ mod support;
 mod api;
 mod callbacks;
 mod delivery;
+mod doctor;
 mod gate;
 mod listeners;
 mod metrics;

@@ -13,6 +13,7 @@ const FLOORS: [&[&str]; 7] = [
         "seal",
         "store",
         "transport",
+        "reach",
         "notify",
         "lifecycle",
         "listener",
