@@ -1,6 +1,14 @@
 //! What an operator does to one transfer: each act says what it did, or why not, and stands in the audit log and the
 //! transfer's timeline, in the transaction that does it.
 
+mod alarms;
+mod callbacks;
+mod systems;
+mod unmask;
+
+pub use callbacks::Reapplied;
+pub use systems::Probed;
+
 use crate::intake::{Intake, IntakeError, known, not_allowed};
 use crate::store::{Author, Deed, StoreError, Stored, Tx, despite_races};
 use crate::transfer::{Advance, Cause, Entry, Event, Facts, Held, Line, State, Verdict, advance};
@@ -130,7 +138,7 @@ impl Operator {
         reason: &str,
         author: &Author,
     ) -> Result<Acted, IntakeError> {
-        let reason = self::reason(reason).map_err(|problem| IntakeError::Refused(vec![problem]))?;
+        let reason = cleaned(reason)?;
         let acted = despite_races(|| self.once(request_id, act, &reason, author)).await?;
         self.intake.bell.ring();
         Ok(acted)
@@ -262,6 +270,16 @@ impl Operator {
             Verdict::Stays | Verdict::Conflict => Err(refused(entry, act)),
         }
     }
+}
+
+/// The same as a refusal.
+fn cleaned(reason: &str) -> Result<String, IntakeError> {
+    self::reason(reason).map_err(|problem| IntakeError::Refused(vec![problem]))
+}
+
+/// The reason of an act that may go without one.
+fn optional(reason: &str, zh: &str) -> Result<String, IntakeError> {
+    if reason.trim().is_empty() { Ok(String::new()) } else { cleaned(reason) }
 }
 
 fn hold(entry: &Entry, reason: &str, author: &Author, now: Timestamp) -> Result<Planned, IntakeError> {

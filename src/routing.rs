@@ -28,7 +28,7 @@ pub struct Route {
 }
 
 /// What kind of province-level unit.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, utoipa::ToSchema)]
 #[serde(rename_all = "lowercase")]
 pub enum RouteKind {
     /// 省、自治区、直辖市

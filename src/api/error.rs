@@ -32,11 +32,9 @@ pub struct ProblemDocument {
     pub detail_en: String,
     /// Organizations that may have been meant.
     #[serde(skip_serializing_if = "Vec::is_empty")]
-    #[schema(value_type = Vec<Object>)]
     pub suggestions: Vec<Organization>,
     /// All problems of the request, where there are several.
     #[serde(skip_serializing_if = "Vec::is_empty")]
-    #[schema(value_type = Vec<Object>)]
     pub problems: Vec<Problem>,
 }
 

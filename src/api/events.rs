@@ -1,7 +1,7 @@
 //! The event feed: a cursor, and a long poll.
 
 use super::params::Params;
-use super::{ApiProblem, Authenticated, ProblemDocument, READERS, Shared};
+use super::{ApiProblem, ApiState, Authenticated, ProblemDocument, READERS, Shared};
 use crate::store::FeedEvent;
 use axum::Json;
 use axum::extract::State;
@@ -16,17 +16,22 @@ pub(super) struct FeedQuery {
     /// The last cursor that was seen; 0 at first.
     #[serde(default)]
     after: i64,
-    /// At most so many, 1 to 1000.
+    /// At most so many; more than 1,000 are never given.
     #[serde(default = "hundred")]
+    #[param(minimum = 0, maximum = 4294967295_u32)]
     limit: u32,
-    /// Seconds to wait for something new, 0 to 60.
+    /// Seconds to wait for something new, at most 60; at most one where `after` lies beyond the newest event.
     #[serde(default)]
+    #[param(minimum = 0, maximum = 4294967295_u32)]
     wait: u32,
 }
 
 const fn hundred() -> u32 {
     100
 }
+
+/// So long is waited for what comes after a cursor that was never given out: it will not come soon.
+const BEYOND: SignedDuration = SignedDuration::from_secs(1);
 
 /// A page of events.
 #[derive(Debug, Serialize, ToSchema)]
@@ -38,8 +43,8 @@ pub(super) struct FeedPage {
 }
 
 /// Events after a cursor; waits for one if there is none.
-#[utoipa::path(get, path = "/v1/events", tag = "events", params(FeedQuery),
-    responses((status = 200, body = FeedPage), (status = 400, body = ProblemDocument), (status = 401, body = ProblemDocument)))]
+#[utoipa::path(get, path = "/v1/events", operation_id = "readEvents", tag = "events", params(FeedQuery),
+    responses((status = 200, description = "Events, perhaps none.", body = FeedPage), (status = 400, body = ProblemDocument), (status = 401, body = ProblemDocument)))]
 pub(super) async fn feed(
     State(state): Shared,
     caller: Authenticated,
@@ -47,7 +52,10 @@ pub(super) async fn feed(
 ) -> Result<Json<FeedPage>, ApiProblem> {
     caller.require(&state, &READERS)?;
     let limit = query.limit.clamp(1, 1000);
-    let wait = SignedDuration::from_secs(i64::from(query.wait.min(60)));
+    let mut wait = SignedDuration::from_secs(i64::from(query.wait.min(60)));
+    if wait > BEYOND && beyond(&state, query.after).await? {
+        wait = BEYOND;
+    }
     let until = state.clock.now().saturating_add(wait).unwrap_or_default();
     // Register, look, sleep.
     let mut bell = state.bell.listen();
@@ -66,4 +74,11 @@ pub(super) async fn feed(
             () = state.stop.cancelled() => {}
         }
     }
+}
+
+/// Whether a cursor lies beyond the newest event.
+async fn beyond(state: &ApiState, after: i64) -> Result<bool, ApiProblem> {
+    let looking = async { state.store.read("feed's end").await?.feed_before_newest(1).await };
+    let before_newest = looking.await.map_err(|error| ApiProblem::internal(state, &error))?;
+    Ok(after > before_newest.saturating_add(1))
 }

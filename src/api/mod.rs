@@ -1,14 +1,18 @@
 //! The HTTP face: upstream's API, the partners' callbacks, probes and metrics. No SQL, no HTTP client.
 
 mod callbacks;
+mod description;
 mod error;
 mod events;
+mod inbox;
 mod measure;
 mod operator;
 mod organizations;
 mod params;
 mod probes;
 mod rates;
+mod stories;
+mod systems;
 mod transfers;
 mod webhooks;
 
@@ -27,6 +31,7 @@ use axum::http::request::Parts;
 use axum::middleware;
 use axum::routing::{get, post};
 use axum::{Json, Router};
+use description::Description;
 pub use error::{ApiProblem, ProblemDocument};
 use league_contract::{Problem, ProblemCode};
 use metrics_exporter_prometheus::PrometheusHandle;
@@ -38,7 +43,6 @@ use tokio_util::sync::CancellationToken;
 use tower_http::catch_panic::CatchPanicLayer;
 use tower_http::timeout::TimeoutLayer;
 use utoipa::OpenApi;
-use utoipa::openapi::security::{Http, HttpAuthScheme, SecurityScheme};
 use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
 
@@ -81,24 +85,6 @@ pub struct ApiState {
 
 /// The state as handlers take it.
 pub type Shared = State<Arc<ApiState>>;
-
-#[derive(OpenApi)]
-#[openapi(
-    info(title = "league-gateway", description = "Carries League members' transfers to organizations in other systems, once in effect."),
-    components(schemas(ProblemDocument)),
-    security(("bearer" = [])),
-    modifiers(&Bearer)
-)]
-struct Description;
-
-struct Bearer;
-
-impl utoipa::Modify for Bearer {
-    fn modify(&self, openapi: &mut utoipa::openapi::OpenApi) {
-        let components = openapi.components.get_or_insert_with(Default::default);
-        components.add_security_scheme("bearer", SecurityScheme::Http(Http::new(HttpAuthScheme::Bearer)));
-    }
-}
 
 /// Who is served at an address.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -143,12 +129,25 @@ fn operators() -> OpenApiRouter<Arc<ApiState>> {
         .routes(routes!(operator::audit))
         .routes(routes!(webhooks::list))
         .routes(routes!(webhooks::act))
+        .routes(routes!(stories::show))
+        .routes(routes!(stories::timeline))
+        .routes(routes!(stories::exchange))
+        .routes(routes!(stories::unmask))
+        .routes(routes!(inbox::list))
+        .routes(routes!(inbox::show))
+        .routes(routes!(inbox::reapply))
+        .routes(routes!(systems::list))
+        .routes(routes!(systems::show))
+        .routes(routes!(systems::switch))
+        .routes(routes!(systems::alarms))
+        .routes(routes!(systems::clear_alarm))
 }
 
 /// The routes of an address. Probes and the description, which is of all of them, are everywhere.
 pub fn router(state: Arc<ApiState>, faces: Faces) -> Router {
     let all = OpenApiRouter::with_openapi(Description::openapi()).merge(upstream()).merge(operators());
-    let description = all.into_openapi();
+    let mut description = all.into_openapi();
+    description::complete(&mut description);
     let mut served = Router::new();
     if faces.upstream {
         served = served.merge(Router::from(upstream()));
@@ -241,6 +240,10 @@ impl Authenticated {
 
 /// Roles that may read.
 const READERS: [Role; 4] = Role::ALL;
+/// Roles that may see what operators see, masked.
+const VIEWERS: [Role; 3] = [Role::View, Role::Operate, Role::Admin];
+/// Who may see whole persons.
+const ADMINS: [Role; 1] = [Role::Admin];
 /// Roles that may act on transfers and systems.
 const OPERATORS: [Role; 2] = [Role::Operate, Role::Admin];
 /// Roles that may put in, amend and take back.

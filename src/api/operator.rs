@@ -1,16 +1,15 @@
 //! The operator's acts and the audit log over HTTP.
 
 use super::params::{Params, TransferAct};
-use super::transfers::json;
+use super::transfers::{json, reason_of};
 use super::{ApiProblem, Authenticated, MAX_DOCUMENT, OPERATORS, ProblemDocument, Shared};
 use crate::operator::{Acted, Operator};
 use crate::store::AuditRow;
-use crate::view::{Bilingual, TransferView};
+use crate::view::{Bilingual, ReasonBody, TransferView};
 use axum::Json;
 use axum::body::Body;
 use axum::extract::State;
 use serde::{Deserialize, Serialize};
-use serde_json::Value;
 use utoipa::{IntoParams, ToSchema};
 
 /// What an act came to.
@@ -30,8 +29,9 @@ pub(super) struct AuditQuery {
     subject: Option<String>,
     /// Continue after a page: its `next`.
     before: Option<i64>,
-    /// At most so many, 1 to 1000.
+    /// At most so many; more than 1,000 are never given.
     #[serde(default = "hundred")]
+    #[param(minimum = 0, maximum = 4294967295_u32)]
     limit: u32,
 }
 
@@ -43,18 +43,17 @@ const fn hundred() -> u32 {
 #[derive(Debug, Serialize, ToSchema)]
 pub(super) struct AuditPage {
     /// The rows.
-    #[schema(value_type = Vec<Object>)]
     items: Vec<AuditRow>,
     /// Where to go on; nothing at the end.
     next: Option<i64>,
 }
 
 /// Retry, hold, release, close or withdraw a transfer. The body gives the reason; the answer says what was done.
-#[utoipa::path(post, path = "/v1/operator/transfers/{request_id}/{act}", tag = "operator", request_body = Object,
-    params(("request_id" = String, Path), ("act" = crate::operator::Act, Path)),
-    responses((status = 200, body = ActView), (status = 400, body = ProblemDocument), (status = 401, body = ProblemDocument),
+#[utoipa::path(post, path = "/v1/operator/transfers/{request_id}/{act}", operation_id = "actOnTransfer", tag = "operator", request_body = ReasonBody,
+    params(("request_id" = String, Path, description = "Upstream's key."), ("act" = crate::operator::Act, Path, description = "What to do.")),
+    responses((status = 200, description = "It was done.", body = ActView), (status = 400, body = ProblemDocument), (status = 401, body = ProblemDocument),
         (status = 403, body = ProblemDocument), (status = 404, body = ProblemDocument), (status = 409, body = ProblemDocument),
-        (status = 422, body = ProblemDocument)))]
+        (status = 413, body = ProblemDocument), (status = 422, body = ProblemDocument)))]
 pub(super) async fn act(
     State(state): Shared,
     caller: Authenticated,
@@ -63,16 +62,15 @@ pub(super) async fn act(
 ) -> Result<Json<ActView>, ApiProblem> {
     caller.require(&state, &OPERATORS)?;
     let value = json(&state, body, MAX_DOCUMENT).await?;
-    let reason = value.get("reason").and_then(Value::as_str).unwrap_or_default();
     let operator = Operator { intake: state.intake.clone() };
-    let acted = operator.act(&request_id, act, reason, &caller.author()).await;
+    let acted = operator.act(&request_id, act, &reason_of(&value), &caller.author()).await;
     let Acted { stored, did } = acted.map_err(|error| ApiProblem::intake(&state, error))?;
     Ok(Json(ActView { did: did.into(), transfer: TransferView::new(&stored, &state.routes) }))
 }
 
 /// Who did what, newest first.
-#[utoipa::path(get, path = "/v1/operator/audit", tag = "operator", params(AuditQuery),
-    responses((status = 200, body = AuditPage), (status = 400, body = ProblemDocument), (status = 401, body = ProblemDocument),
+#[utoipa::path(get, path = "/v1/operator/audit", operation_id = "readAudit", tag = "operator", params(AuditQuery),
+    responses((status = 200, description = "A page.", body = AuditPage), (status = 400, body = ProblemDocument), (status = 401, body = ProblemDocument),
         (status = 403, body = ProblemDocument)))]
 pub(super) async fn audit(
     State(state): Shared,
@@ -81,6 +79,10 @@ pub(super) async fn audit(
 ) -> Result<Json<AuditPage>, ApiProblem> {
     caller.require(&state, &OPERATORS)?;
     let limit = query.limit.clamp(1, 1000);
+    // No subject has a zero in it, and PostgreSQL takes none.
+    if query.subject.as_deref().is_some_and(|subject| subject.contains('\0')) {
+        return Ok(Json(AuditPage { items: Vec::new(), next: None }));
+    }
     let mut tx = state.store.read("audit").await.map_err(|error| ApiProblem::internal(&state, &error))?;
     let items = tx
         .audit_rows(query.subject.as_deref(), query.before, limit)

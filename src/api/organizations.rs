@@ -23,12 +23,13 @@ pub(super) struct SearchQuery {
     province_code: String,
     /// Words of the name, in any order; in the local directory also short forms and initials in pinyin.
     q: String,
-    /// At most so many.
+    /// At most so many; more than 200 are never given.
     #[serde(default = "twenty")]
-    #[param(minimum = 1, maximum = 200)]
+    #[param(minimum = 0, maximum = 4294967295_u32)]
     limit: u32,
     /// How many to pass over: the `next_offset` of the page before.
     #[serde(default)]
+    #[param(minimum = 0, maximum = 4294967295_u32)]
     offset: u32,
 }
 
@@ -44,20 +45,30 @@ pub(super) struct RouteView {
     /// Its name.
     name: String,
     /// `province` or `unit`.
-    #[schema(value_type = String)]
     kind: crate::routing::RouteKind,
     /// A system's name, `internal` or `none`.
     system: String,
     /// Whether the system is configured here.
     available: bool,
     /// What the system can do.
-    #[schema(value_type = Option<Object>)]
     capabilities: Option<Capabilities>,
 }
 
+/// What is checked.
+#[derive(ToSchema)]
+#[expect(dead_code, reason = "it describes what is read field by field")]
+pub(super) struct CheckBody {
+    /// Where: code, first two digits, or name.
+    #[schema(example = "320000")]
+    province_code: String,
+    /// The full name, 2 to 200 printable characters.
+    #[schema(example = "共青团南京大学委员会")]
+    full_name: String,
+}
+
 /// 查询组织全称是否存在: is there an organization of exactly this full name?
-#[utoipa::path(post, path = "/v1/organizations/check", tag = "organizations", request_body = Object,
-    responses((status = 200, body = CheckView), (status = 400, body = ProblemDocument), (status = 401, body = ProblemDocument),
+#[utoipa::path(post, path = "/v1/organizations/check", tag = "organizations", operation_id = "checkOrganization", request_body = CheckBody,
+    responses((status = 200, description = "What was found.", body = CheckView), (status = 400, body = ProblemDocument), (status = 413, body = ProblemDocument),
         (status = 422, body = ProblemDocument)))]
 pub(super) async fn check_name(
     State(state): Shared,
@@ -86,8 +97,8 @@ pub(super) async fn check_name(
 }
 
 /// Search the organizations of a province: the local directory's list, or the system's own where it holds none.
-#[utoipa::path(get, path = "/v1/organizations", tag = "organizations", params(SearchQuery),
-    responses((status = 200, body = SearchPage), (status = 400, body = ProblemDocument), (status = 401, body = ProblemDocument), (status = 422, body = ProblemDocument),
+#[utoipa::path(get, path = "/v1/organizations", operation_id = "searchOrganizations", tag = "organizations", params(SearchQuery),
+    responses((status = 200, description = "A page.", body = SearchPage), (status = 400, body = ProblemDocument), (status = 401, body = ProblemDocument), (status = 422, body = ProblemDocument),
         (status = 503, body = ProblemDocument)))]
 pub(super) async fn search_names(
     State(state): Shared,
@@ -127,8 +138,8 @@ pub(super) async fn search_names(
 }
 
 /// Every province-level unit, where its transfers go, and what that system can do.
-#[utoipa::path(get, path = "/v1/routes", tag = "routes",
-    responses((status = 200, body = Vec<RouteView>), (status = 401, body = ProblemDocument)))]
+#[utoipa::path(get, path = "/v1/routes", operation_id = "listRoutes", tag = "routes",
+    responses((status = 200, description = "All of them.", body = Vec<RouteView>), (status = 401, body = ProblemDocument)))]
 pub(super) async fn list_routes(
     State(state): Shared,
     caller: Authenticated,

@@ -5,7 +5,7 @@ use super::{
     ApiProblem, ApiState, Authenticated, MAX_BATCH, MAX_DOCUMENT, ProblemDocument, READERS, Shared, WRITERS,
 };
 use crate::intake::{IntakeError, Parsed, Taken, parse};
-use crate::view::TransferView;
+use crate::view::{AmendmentDocument, ReasonBody, TransferDocument, TransferView};
 use axum::Json;
 use axum::body::{Body, to_bytes};
 use axum::extract::State;
@@ -30,8 +30,8 @@ struct BatchLine<'a> {
 }
 
 /// Take in one transfer.
-#[utoipa::path(post, path = "/v1/transfers", tag = "transfers", request_body = Object,
-    responses((status = 201, body = TransferView), (status = 200, description = "The same again", body = TransferView),
+#[utoipa::path(post, path = "/v1/transfers", operation_id = "createTransfer", tag = "transfers", request_body = TransferDocument,
+    responses((status = 201, description = "It was taken in.", body = TransferView), (status = 200, description = "The same again.", body = TransferView),
         (status = 400, body = ProblemDocument), (status = 401, body = ProblemDocument), (status = 403, body = ProblemDocument),
         (status = 409, body = ProblemDocument), (status = 413, body = ProblemDocument), (status = 422, body = ProblemDocument)))]
 pub(super) async fn create(
@@ -52,10 +52,11 @@ pub(super) async fn create(
 }
 
 /// Take in up to 1,000 transfers, a line of JSON each; the answer has a line for each, in order.
-#[utoipa::path(post, path = "/v1/transfers:batch", tag = "transfers",
-    request_body(content = String, content_type = "application/x-ndjson"),
-    responses((status = 200, content_type = "application/x-ndjson", body = String),
-        (status = 401, body = ProblemDocument), (status = 403, body = ProblemDocument), (status = 413, body = ProblemDocument)))]
+#[utoipa::path(post, path = "/v1/transfers:batch", operation_id = "createTransfers", tag = "transfers",
+    request_body(description = "A document a line; without one, nothing is done.",
+        content((Option<String> = "application/x-ndjson"), (Option<String> = "text/plain"))),
+    responses((status = 200, description = "A line for each, in order.", content_type = "application/x-ndjson", body = String),
+        (status = 400, body = ProblemDocument), (status = 401, body = ProblemDocument), (status = 403, body = ProblemDocument), (status = 413, body = ProblemDocument)))]
 pub(super) async fn create_batch(
     State(state): Shared,
     caller: Authenticated,
@@ -92,8 +93,8 @@ pub(super) async fn create_batch(
 }
 
 /// Show one transfer.
-#[utoipa::path(get, path = "/v1/transfers/{request_id}", tag = "transfers", params(("request_id" = String, Path)),
-    responses((status = 200, body = TransferView), (status = 401, body = ProblemDocument), (status = 404, body = ProblemDocument)))]
+#[utoipa::path(get, path = "/v1/transfers/{request_id}", operation_id = "showTransfer", tag = "transfers", params(("request_id" = String, Path, description = "Upstream's key.")),
+    responses((status = 200, description = "As it stands.", body = TransferView), (status = 401, body = ProblemDocument), (status = 404, body = ProblemDocument)))]
 pub(super) async fn show(
     State(state): Shared,
     caller: Authenticated,
@@ -107,10 +108,10 @@ pub(super) async fn show(
 }
 
 /// Mend a returned transfer and send it again.
-#[utoipa::path(post, path = "/v1/transfers/{request_id}/amend", tag = "transfers", request_body = Object,
-    params(("request_id" = String, Path)),
-    responses((status = 200, body = TransferView), (status = 400, body = ProblemDocument), (status = 401, body = ProblemDocument),
-        (status = 404, body = ProblemDocument), (status = 409, body = ProblemDocument), (status = 422, body = ProblemDocument)))]
+#[utoipa::path(post, path = "/v1/transfers/{request_id}/amend", operation_id = "amendTransfer", tag = "transfers", request_body = AmendmentDocument,
+    params(("request_id" = String, Path, description = "Upstream's key.")),
+    responses((status = 200, description = "It is queued again.", body = TransferView), (status = 400, body = ProblemDocument), (status = 401, body = ProblemDocument),
+        (status = 404, body = ProblemDocument), (status = 409, body = ProblemDocument), (status = 413, body = ProblemDocument), (status = 422, body = ProblemDocument)))]
 pub(super) async fn amend(
     State(state): Shared,
     caller: Authenticated,
@@ -125,11 +126,11 @@ pub(super) async fn amend(
 }
 
 /// Take a transfer back. 200 when it is withdrawn, 202 when the partner must be asked first.
-#[utoipa::path(post, path = "/v1/transfers/{request_id}/withdraw", tag = "transfers", request_body = Object,
-    params(("request_id" = String, Path)),
-    responses((status = 200, body = TransferView), (status = 202, description = "The partner is asked", body = TransferView),
+#[utoipa::path(post, path = "/v1/transfers/{request_id}/withdraw", operation_id = "withdrawTransfer", tag = "transfers", request_body = ReasonBody,
+    params(("request_id" = String, Path, description = "Upstream's key.")),
+    responses((status = 200, description = "It is withdrawn.", body = TransferView), (status = 202, description = "The partner is asked.", body = TransferView),
         (status = 400, body = ProblemDocument), (status = 401, body = ProblemDocument), (status = 404, body = ProblemDocument),
-        (status = 409, body = ProblemDocument), (status = 422, body = ProblemDocument)))]
+        (status = 409, body = ProblemDocument), (status = 413, body = ProblemDocument), (status = 422, body = ProblemDocument)))]
 pub(super) async fn withdraw(
     State(state): Shared,
     caller: Authenticated,
@@ -138,10 +139,9 @@ pub(super) async fn withdraw(
 ) -> Result<Response, ApiProblem> {
     caller.require(&state, &WRITERS)?;
     let value = json(&state, body, MAX_DOCUMENT).await?;
-    let reason = value.get("reason").and_then(Value::as_str).unwrap_or_default();
     let stored = state
         .intake
-        .withdraw(&request_id, reason)
+        .withdraw(&request_id, &reason_of(&value))
         .await
         .map_err(|error| ApiProblem::intake(&state, error))?;
     let status = if stored.entry.withdrawal.is_some() { StatusCode::ACCEPTED } else { StatusCode::OK };
@@ -171,4 +171,9 @@ async fn text(state: &ApiState, body: Body, limit: usize) -> Result<String, ApiP
 pub(super) async fn json(state: &ApiState, body: Body, limit: usize) -> Result<Value, ApiProblem> {
     let text = text(state, body, limit).await?;
     parse(&text).map_err(|problems| ApiProblem::intake(state, IntakeError::Refused(problems)))
+}
+
+/// The reason in a body; what is none is empty, and refused by whoever needs one.
+pub(super) fn reason_of(value: &Value) -> String {
+    value.get("reason").and_then(Value::as_str).unwrap_or_default().to_owned()
 }

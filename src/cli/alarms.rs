@@ -1,8 +1,7 @@
 //! `alarms`: what somebody must look at.
 
-use super::{Context, Done, Failure, session_author};
+use super::{Context, Done, Failure, refusal, session_author};
 use crate::alarm::AlarmKind;
-use crate::store::{Deed, StoreError, despite_races};
 use clap::builder::PossibleValuesParser;
 use clap::{Args, Subcommand};
 use jiff::Timestamp;
@@ -79,26 +78,8 @@ async fn clear(context: &Context, args: ClearArgs) -> Done {
         found.ok_or_else(|| Failure::NotFound(format!("no system {name} is configured")))
     });
     let system = system.transpose()?;
-    let by = format!("operator: {}", args.reason);
-    let author = session_author();
-    let cleared = despite_races(async || {
-        let mut tx = app.store.write("clear alarm").await?;
-        let now = app.clock.now();
-        let cleared = tx.clear_alarm(system, kind, Some(&by), now).await?;
-        if cleared {
-            let of = system.map_or("league-gateway", |system| system.as_str());
-            let subject = format!("alarm:{of}/{kind}");
-            let (author, reason) = (&author, args.reason.as_str());
-            let deed = Deed { author, act: "clear_alarm", subject, reason, outcome: "cleared", at: now };
-            tx.audit(&app.sealer, deed).await?;
-        }
-        tx.commit().await?;
-        Ok::<_, StoreError>(cleared)
-    });
-    if !cleared.await? {
-        let text = out.lang.pick("没有这样的告警", "no such alarm is open");
-        return Err(Failure::NotFound(format!("{}: {text}", args.kind)));
-    }
+    let cleared = app.operator().clear_alarm(system, kind, &args.reason, &session_author()).await;
+    cleared.map_err(|error| refusal(context, error))?;
     out.line(format!("{kind}: {}", out.lang.pick("已清除", "cleared")));
     if kind.clears_itself() {
         out.line(out.lang.pick(

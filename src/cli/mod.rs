@@ -4,6 +4,7 @@
 
 mod alarms;
 mod audit;
+mod callbacks;
 mod config;
 mod db;
 mod demo;
@@ -24,9 +25,11 @@ mod webhooks;
 
 use crate::app::{App, REGISTRATIONS};
 use crate::clock::Clock;
+use crate::intake::IntakeError;
 use crate::settings::{self, ConfigProblem, Settings};
 use crate::store::{Author, StoreError};
 use clap::{Args, Parser, Subcommand, ValueEnum};
+use league_contract::ProblemCode;
 pub use output::Lang;
 use output::Output;
 use std::path::PathBuf;
@@ -93,6 +96,9 @@ enum Command {
     /// The external systems
     #[command(subcommand)]
     Systems(systems::SystemsCommand),
+    /// What the systems reported, and what came of it
+    #[command(subcommand)]
+    Callbacks(callbacks::CallbacksCommand),
     /// Recorded exchanges of the adapters
     #[command(subcommand)]
     Fixtures(fixtures::FixturesCommand),
@@ -175,6 +181,17 @@ fn session_author() -> Author {
     author(user.as_deref().unwrap_or("operator"))
 }
 
+/// Why an act was not done, in the language of the console.
+fn refusal(context: &Context, error: IntakeError) -> Failure {
+    let problems = match error {
+        IntakeError::Refused(problems) => problems,
+        error @ (IntakeError::Store(_) | IntakeError::Seal(_)) => return error.into(),
+    };
+    let texts: Vec<&str> = problems.iter().map(|problem| problem.text(context.out.chinese())).collect();
+    let not_there = problems.iter().all(|problem| problem.code == ProblemCode::NotFound);
+    if not_there { Failure::NotFound(texts.join("; ")) } else { Failure::Refused(texts.join("; ")) }
+}
+
 /// A schema that does not fit is the operator's to mend, with the command that the text names.
 fn schema(error: StoreError) -> Failure {
     match error {
@@ -206,6 +223,7 @@ pub async fn run(cli: Cli) -> ExitCode {
         Command::Routes(command) => routes::run(&context, command),
         Command::Systems(command) => systems::run(&context, command).await,
         Command::Doctor(args) => doctor::run(&context, args).await,
+        Command::Callbacks(command) => callbacks::run(&context, command).await,
         Command::Alarms(command) => alarms::run(&context, command).await,
         Command::Fixtures(command) => fixtures::run(&context, command),
         Command::Config(command) => config::run(&context, command),

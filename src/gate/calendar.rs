@@ -28,6 +28,27 @@ enum Window {
 }
 
 impl Window {
+    /// As configuration writes it.
+    fn written(&self) -> String {
+        match self {
+            Self::Once { from, until } => {
+                format!("{}-{}", from.strftime("%Y-%m-%d %H:%M"), until.strftime("%Y-%m-%d %H:%M"))
+            }
+            Self::Weekly { days, from, lasts } => {
+                let named = DAYS.iter().zip(days).filter(|(_, on)| **on).map(|((name, _), _)| *name);
+                let named = named.collect::<Vec<_>>().join(",");
+                let days = if days.contains(&false) { format!("{named} ") } else { String::new() };
+                let until = from.wrapping_add(*lasts);
+                let until = if until == Time::midnight() {
+                    "24:00".into()
+                } else {
+                    until.strftime("%H:%M").to_string()
+                };
+                format!("{days}{}-{until}", from.strftime("%H:%M"))
+            }
+        }
+    }
+
     /// Its end, if an instant lies in it.
     fn end(&self, at: DateTime) -> Option<DateTime> {
         match self {
@@ -66,6 +87,12 @@ impl Calendar {
             );
         }
         Ok(calendar)
+    }
+
+    /// The windows as configuration writes them.
+    #[must_use]
+    pub fn windows(&self) -> Vec<String> {
+        self.0.iter().map(Window::written).collect()
     }
 
     /// Until when maintenance lasts, if it does now: windows that touch or overlap are walked through to the end of
@@ -201,6 +228,16 @@ mod tests {
     fn until(windows: &[&str], now: &str) -> Option<String> {
         let end = calendar(windows).closed_until(at(now))?;
         Some(zone().to_datetime(end).strftime("%Y-%m-%d %H:%M").to_string())
+    }
+
+    #[test]
+    fn windows_are_written_as_configuration_has_them() {
+        let windows =
+            ["02:00-03:00", "23:30-00:30", "Sat,Sun 00:00-24:00", "2026-10-01 22:00-2026-10-02 06:00"];
+        assert_eq!(calendar(&windows).windows(), windows);
+        assert_eq!(calendar(&["Mon-Fri 02:00-03:00"]).windows(), ["Mon,Tue,Wed,Thu,Fri 02:00-03:00"]);
+        let read_back = Calendar::parse(&calendar(&windows).windows());
+        assert_eq!(read_back, Ok(calendar(&windows)));
     }
 
     #[test]

@@ -88,6 +88,12 @@ pub struct Health {
     /// Rests in a row, without an answer in between.
     #[serde(skip_serializing_if = "is_zero")]
     pub rests: u32,
+    /// When it answered last, be it with a no; to the second.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub answered_at: Option<Timestamp>,
+    /// When an exchange brought no answer, or none that can be used; to the second.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub failed_at: Option<Timestamp>,
 }
 
 #[expect(clippy::trivially_copy_pass_by_ref, reason = "serde asks with a reference")]
@@ -107,6 +113,7 @@ impl Health {
         limits: &Limits,
         again: impl FnOnce(u32) -> Timestamp,
     ) -> Option<Change> {
+        self.remember(sign, now);
         match sign {
             Sign::Answered | Sign::Throttled { .. } => self.answered(sign, now, again),
             Sign::Failed => self.breaker.failed(now, limits.breaker_failures, again),
@@ -123,6 +130,7 @@ impl Health {
         again: impl FnOnce(u32) -> Timestamp,
     ) -> Option<Change> {
         self.breaker.probe_ended();
+        self.remember(sign, now);
         match sign {
             Sign::Answered | Sign::Throttled { .. } => self.answered(sign, now, again),
             Sign::Failed => self.breaker.probe_failed(now, false, again),
@@ -142,6 +150,17 @@ impl Health {
         self.resume_at = None;
         self.rests = 0;
         self.breaker.answered()
+    }
+
+    /// When it served us last, and when not. Within a second nothing moves: most turns then leave the row as it is.
+    fn remember(&mut self, sign: Sign, now: Timestamp) {
+        let slot = match sign {
+            Sign::Answered | Sign::Throttled { .. } => &mut self.answered_at,
+            Sign::Failed | Sign::Skewed => &mut self.failed_at,
+        };
+        if slot.is_none_or(|before| now.duration_since(before).abs() >= SignedDuration::from_secs(1)) {
+            *slot = Some(now);
+        }
     }
 
     /// It answered, be it that it wants rest: the breaker closes.

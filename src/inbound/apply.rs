@@ -2,7 +2,7 @@
 
 use crate::alarm::AlarmKind;
 use crate::seal::{SealError, Sealer};
-use crate::store::{CallbackVerdict, NewCallback, Save, StoreError, Tx};
+use crate::store::{CallbackRow, CallbackVerdict, NewCallback, Save, StoreError, Stored, Tx};
 use crate::transfer::{Advance, Cause, Entry, Event, Facts, Following, LastError, Verdict, advance};
 use jiff::Timestamp;
 use league_contract::{EventKind, PartnerStatus, RequestId, StatusEvent, System, UnreadableChange, Words};
@@ -203,25 +203,55 @@ pub async fn apply_waiting(
     let Some(stored) = tx.transfer_by_id(id).await? else { return Ok(()) };
     let waiting = tx.callbacks_of(&stored.entry.system, stored.entry.request_id.as_str()).await?;
     for row in waiting.into_iter().filter(|row| row.verdict == CallbackVerdict::Unmatched.as_str()) {
-        let bad = |problem: String| StoreError::BadRow {
-            table: "callbacks",
-            column: "event_sealed",
-            id: row.id,
-            problem,
-        };
-        let clear =
-            sealer.open("event", &row.event_id, &row.event_sealed).map_err(|error| bad(error.to_string()))?;
-        let event: StatusEvent = serde_json::from_slice(&clear).map_err(|error| bad(error.to_string()))?;
+        let event = opened(sealer, &row)?;
         let Some(stored) = tx.transfer_by_id(id).await? else { return Ok(()) };
         let arrival = Arrival { system: &stored.entry.system, following, cause: Cause::Callback, at };
         let save = moved(sealer, (&stored.entry, &stored.document_sealed), arrival, &event);
-        tx.save_all(std::slice::from_ref(&save)).await?;
-        if save.step.verdict == Verdict::Conflict {
-            alarm(tx, &save.step.entry, at).await?;
-        }
-        tx.settle_callback(row.id, verdict_of(&save.step)).await?;
+        settle(tx, row.id, &save).await?;
     }
     Ok(())
+}
+
+/// Applies an event again that came before, as if it came now. Where it contradicts the transfer still, nothing is written.
+///
+/// # Errors
+/// [`StoreError`]; an event that can't be opened any more counts as a bad row.
+pub(crate) async fn apply_again(
+    tx: &mut Tx,
+    sealer: &Sealer,
+    following: Following,
+    (row, stored): (&CallbackRow, &Stored),
+    at: Timestamp,
+) -> Result<Advance, StoreError> {
+    let event = opened(sealer, row)?;
+    let arrival = Arrival { system: &stored.entry.system, following, cause: Cause::Operator, at };
+    let save = moved(sealer, (&stored.entry, &stored.document_sealed), arrival, &event);
+    if save.step.verdict != Verdict::Conflict {
+        settle(tx, row.id, &save).await?;
+    }
+    Ok(save.step)
+}
+
+/// The event of a row.
+fn opened(sealer: &Sealer, row: &CallbackRow) -> Result<StatusEvent, StoreError> {
+    let bad = |problem: String| StoreError::BadRow {
+        table: "callbacks",
+        column: "event_sealed",
+        id: row.id,
+        problem,
+    };
+    let clear =
+        sealer.open("event", &row.event_id, &row.event_sealed).map_err(|error| bad(error.to_string()))?;
+    serde_json::from_slice(&clear).map_err(|error| bad(error.to_string()))
+}
+
+/// Writes what a kept event came to.
+async fn settle(tx: &mut Tx, row: i64, save: &Save) -> Result<(), StoreError> {
+    tx.save_all(std::slice::from_ref(save)).await?;
+    if save.step.verdict == Verdict::Conflict {
+        alarm(tx, &save.step.entry, save.at).await?;
+    }
+    tx.settle_callback(row, verdict_of(&save.step)).await
 }
 
 /// What an event does to its transfer.

@@ -5,13 +5,14 @@ use league_directory::name::{self, Difference};
 use serde::{Deserialize, Serialize};
 
 /// An organization that may have been meant.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, utoipa::ToSchema)]
 pub struct Suggestion {
     /// Which.
     #[serde(flatten)]
     pub organization: Organization,
     /// Where it is, if that is another province than was asked for.
     #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schema(value_type = Option<String>)]
     pub province_code: Option<ProvinceCode>,
     /// Only the way of writing differs: the League's prefix, the ending, numerals of classes and years.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
@@ -22,7 +23,7 @@ pub struct Suggestion {
 }
 
 /// A span of what was typed and of a name, laid side by side.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, utoipa::ToSchema)]
 #[serde(rename_all = "snake_case", tag = "kind")]
 pub enum Mark {
     /// The two are the same here.

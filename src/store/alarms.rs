@@ -10,7 +10,7 @@ use league_contract::System;
 use serde::Serialize;
 
 /// An alarm, open or cleared.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, utoipa::ToSchema)]
 pub struct Alarm {
     /// The store's key.
     pub id: i64,
@@ -23,8 +23,10 @@ pub struct Alarm {
     /// What was found.
     pub detail_en: String,
     /// Since when.
+    #[schema(value_type = String, format = DateTime)]
     pub raised_at: Timestamp,
     /// Until when.
+    #[schema(value_type = Option<String>, format = DateTime)]
     pub cleared_at: Option<Timestamp>,
     /// Who cleared it.
     pub cleared_by: Option<String>,

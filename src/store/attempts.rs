@@ -47,6 +47,8 @@ pub struct AttemptResult {
 pub struct Attempt {
     /// The store's key.
     pub id: i64,
+    /// With whom: an amended transfer may have gone elsewhere before.
+    pub system: String,
     /// What was asked.
     pub operation: String,
     /// Who asked.
@@ -72,6 +74,7 @@ pub struct Attempt {
 #[derive(sqlx::FromRow)]
 struct AttemptRow {
     id: i64,
+    system: String,
     operation: String,
     worker: String,
     started_at: i64,
@@ -261,7 +264,7 @@ impl Tx {
     /// [`StoreError`].
     pub async fn attempts(&mut self, transfer_id: i64) -> Result<Vec<Attempt>, StoreError> {
         let rows: Vec<AttemptRow> = on!(self, "reading exchanges", db => sqlx::query_as(
-            "SELECT id, operation, worker, started_at, finished_at, outcome, code, http_status, error, request_sealed, \
+            "SELECT id, system, operation, worker, started_at, finished_at, outcome, code, http_status, error, request_sealed, \
              response_sealed FROM attempts WHERE transfer_id = $1 ORDER BY id")
             .bind(transfer_id)
             .fetch_all(db))?;
@@ -272,6 +275,7 @@ impl Tx {
                     started_at: cell("started_at").time(row.started_at)?,
                     finished_at: row.finished_at.map(|at| cell("finished_at").time(at)).transpose()?,
                     id: row.id,
+                    system: row.system,
                     operation: row.operation,
                     worker: row.worker,
                     outcome: row.outcome,

@@ -33,6 +33,7 @@ pub struct FeedEvent {
     pub at: Timestamp,
     /// Of an alarm alone.
     #[serde(flatten, skip_serializing_if = "Option::is_none")]
+    #[schema(value_type = AlarmNews)]
     pub news: Option<AlarmNews>,
 }
 
@@ -41,14 +42,17 @@ pub struct FeedEvent {
 pub struct AlarmNews {
     /// Which system; nothing where it is the gateway itself.
     pub system: Option<String>,
-    /// `suspended`, `breaker`, `backlog`, `conflicts`, `lapses`, `clock_skew`, `set_aside`,
-    /// `webhook`.
+    /// `suspended`, `breaker`, `backlog`, `conflicts`, `lapses`, `clock_skew`, `set_aside`, `webhook`.
+    #[schema(required = false)]
     pub alarm: String,
     /// Raised, or cleared.
+    #[schema(required = false)]
     pub raised: bool,
     /// What was found, or who cleared it and why, in Chinese.
+    #[schema(required = false)]
     pub detail: String,
     /// The same in English.
+    #[schema(required = false)]
     pub detail_en: String,
 }
 

@@ -33,7 +33,7 @@ mod webhooks;
 pub use alarms::Alarm;
 pub use attempts::{Attempt, AttemptResult, NewAttempt};
 pub use audit::{AuditRow, Author, Broken, Deed, Verified};
-pub use callbacks::{CallbackRow, CallbackVerdict, NewCallback};
+pub use callbacks::{CallbackFilter, CallbackPage, CallbackRow, CallbackVerdict, NewCallback};
 pub use copy::CopiedTable;
 pub use entries::{Fence, Filter, LeaseChange, Listed, Named, NewTransfer, Save, Stat};
 pub use events::{AlarmNews, FeedEvent, TimelineLine};

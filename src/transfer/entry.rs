@@ -88,13 +88,14 @@ impl Entry {
 }
 
 /// Who holds a transfer, and why.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, utoipa::ToSchema)]
 pub struct Held {
     /// Who.
     pub by: String,
     /// Why.
     pub reason: String,
     /// Since when.
+    #[schema(value_type = String, format = DateTime)]
     pub at: Timestamp,
 }
 
@@ -108,7 +109,7 @@ pub struct Withdrawal {
 }
 
 /// What went wrong last, redacted.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, utoipa::ToSchema)]
 pub struct LastError {
     /// A problem code of ours or the partner's own code.
     pub code: String,
@@ -119,6 +120,7 @@ pub struct LastError {
     #[serde(rename = "detail_en")]
     pub en: String,
     /// When.
+    #[schema(value_type = String, format = DateTime)]
     pub at: Timestamp,
     /// Names that may have been meant.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
@@ -126,21 +128,28 @@ pub struct LastError {
 }
 
 /// Facts beside the state, each with its time.
-#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize, utoipa::ToSchema)]
 pub struct Milestones {
     /// The gateway took it in.
+    #[schema(value_type = Option<String>, format = DateTime)]
     pub received_at: Option<Timestamp>,
     /// The partner had it.
+    #[schema(value_type = Option<String>, format = DateTime)]
     pub submitted_at: Option<Timestamp>,
     /// The receiving organization approved.
+    #[schema(value_type = Option<String>, format = DateTime)]
     pub approved_at: Option<Timestamp>,
     /// An account was made for the member.
+    #[schema(value_type = Option<String>, format = DateTime)]
     pub account_created_at: Option<Timestamp>,
     /// The member checked in.
+    #[schema(value_type = Option<String>, format = DateTime)]
     pub checked_in_at: Option<Timestamp>,
     /// Until when the member must check in.
+    #[schema(value_type = Option<String>, format = DateTime)]
     pub check_in_by: Option<Timestamp>,
     /// It is complete.
+    #[schema(value_type = Option<String>, format = DateTime)]
     pub completed_at: Option<Timestamp>,
 }
 

@@ -1,8 +1,25 @@
 //! What is shown to programs and people: a transfer, masked, and answers about organizations.
 
+mod callbacks;
+mod document;
+mod message;
 mod organizations;
+mod persons;
+mod story;
+mod systems;
 
+pub use callbacks::{CallbackDetails, CallbackView};
+pub use document::{
+    AmendmentDocument, DestinationDocument, MemberDocument, ReasonBody, Sentence, SourceDocument,
+    TransferDocument,
+};
+pub use message::{HeaderView, Masking, MessageView};
 pub use organizations::{CheckView, SearchPage};
+pub use persons::Persons;
+pub use story::{
+    ExchangeMessages, ExchangeView, Happening, Moment, Opener, Records, StoryView, UpstreamCall,
+};
+pub use systems::{LimitsView, ProbeView, SystemView, standing};
 
 use crate::routing::Routes;
 use crate::store::Stored;
@@ -21,7 +38,6 @@ pub struct TransferView {
     /// Where it stands.
     pub state: String,
     /// Who holds it and why, if an operator does.
-    #[schema(value_type = Option<Object>)]
     pub held: Option<Held>,
     /// The person, masked; empty once it was erased.
     pub member: MemberView,
@@ -41,12 +57,10 @@ pub struct TransferView {
     #[schema(value_type = Option<String>, format = DateTime)]
     pub next_attempt_at: Option<Timestamp>,
     /// What went wrong last.
-    #[schema(value_type = Option<Object>)]
     pub last_error: Option<LastError>,
     /// What people should look at.
     pub warnings: Vec<Bilingual>,
     /// Facts beside the state.
-    #[schema(value_type = Object)]
     pub milestones: Milestones,
     /// What the member should do now.
     pub guidance: Option<Bilingual>,

@@ -21,10 +21,7 @@ pub struct CheckView {
     pub organization_id: Option<String>,
     /// What it is called there.
     pub full_name: Option<String>,
-    /// Which may have been meant: `organization_id`, `full_name`, `kind`; `province_code` where it is in another one; `equivalent`
-    /// where only the way of writing differs; `differences` from what was typed, spans of `kind` `same` (`text`), `replaced`
-    /// (`typed`, `meant`), `missing` (`meant`), `extra` (`typed`).
-    #[schema(value_type = Vec<Object>)]
+    /// Which may have been meant, and in what their names differ from what was typed.
     pub suggestions: Vec<Suggestion>,
     /// When the list was imported that the suggestions come from; nothing where the system's own search found them.
     #[schema(value_type = Option<String>, format = DateTime)]
@@ -63,7 +60,6 @@ pub struct SearchPage {
     /// How many there are in all.
     pub total: u64,
     /// Those of the page.
-    #[schema(value_type = Vec<Object>)]
     pub items: Vec<Organization>,
     /// Where to go on; nothing at the end.
     pub next_offset: Option<u64>,

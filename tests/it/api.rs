@@ -2,7 +2,10 @@
 
 mod changes;
 mod feed;
+mod inbox;
 mod input;
 mod operator;
 mod organizations;
 mod refusals;
+mod stories;
+mod systems;

@@ -6,10 +6,12 @@ mod support;
 
 mod api;
 mod callbacks;
+mod console;
 mod delivery;
 mod doctor;
 mod gate;
 mod listeners;
+mod masking;
 mod metrics;
 mod model;
 mod organizations;

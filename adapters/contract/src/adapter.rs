@@ -44,7 +44,7 @@ pub trait Adapter: Send + Sync {
 }
 
 /// What a system offers, as data: delivery, the API's `/v1/routes` and `routes list` read it.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, utoipa::ToSchema)]
 pub struct Capabilities {
     /// It answers 查询组织全称是否存在.
     pub organization_check: bool,
@@ -63,7 +63,7 @@ pub struct Capabilities {
 }
 
 /// How status events reach us.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, utoipa::ToSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum EventSource {
     /// It pushes them, signed.
@@ -76,7 +76,7 @@ pub enum EventSource {
 }
 
 /// What completes a transfer.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, utoipa::ToSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum Completion {
     /// The receiving organization's approval.
@@ -102,8 +102,20 @@ pub struct Registration {
     pub secret_files_key: &'static str,
     /// Every code of the profile's table. `league-replay` demands a fixture for each.
     pub codes: &'static [&'static str],
+    /// What of its messages may be shown to people.
+    pub open_fields: OpenFields,
     /// Makes the adapter.
     pub build: fn(AdapterConfig) -> Result<Arc<dyn Adapter>, ConfigError>,
+}
+
+/// The fields of a profile's messages whose values may be shown: JSON keys, local names of XML elements, `@` and the name
+/// of an attribute, and headers. What stands in neither list is starred out, so what a profile adds later is, too.
+#[derive(Debug, Clone, Copy)]
+pub struct OpenFields {
+    /// Numbers, times, codes, words of a list, names of organizations: nothing of a person, and no secret.
+    pub plain: &'static [&'static str],
+    /// Sentences, which may name a person: shown only where it is known whom.
+    pub words: &'static [&'static str],
 }
 
 impl std::fmt::Debug for Registration {

@@ -43,7 +43,9 @@ pub mod text;
 pub mod transfer;
 pub mod wire;
 
-pub use adapter::{Adapter, AdapterConfig, Capabilities, Completion, ConfigError, EventSource, Registration};
+pub use adapter::{
+    Adapter, AdapterConfig, Capabilities, Completion, ConfigError, EventSource, OpenFields, Registration,
+};
 pub use call::{Call, CallContext, EncodeError, Nonce, Operation};
 pub use callback::{Callback, CallbackError, CallbackVerdict};
 pub use organization::{Organization, OrganizationCheck, OrganizationKind, OrganizationPage};

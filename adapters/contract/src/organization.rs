@@ -3,7 +3,7 @@
 use serde::{Deserialize, Serialize};
 
 /// What kind of organization it is, where a partner says so.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, utoipa::ToSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum OrganizationKind {
     /// 委员会
@@ -53,7 +53,7 @@ impl OrganizationKind {
 }
 
 /// One organization of a partner's list.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, utoipa::ToSchema)]
 pub struct Organization {
     /// The partner's own id.
     pub organization_id: String,

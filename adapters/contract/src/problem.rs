@@ -82,9 +82,10 @@ problem_codes! {
 }
 
 /// One refusal: what is wrong, where, and what to do, in both languages. Never holds a personal value.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, utoipa::ToSchema)]
 pub struct Problem {
     /// Which rule.
+    #[schema(value_type = String, example = "org_not_found")]
     pub code: ProblemCode,
     /// The field's path in the document (`member.id_number`), where one is at fault.
     #[serde(default, skip_serializing_if = "Option::is_none")]

@@ -43,6 +43,7 @@ pub const REGISTRATION: Registration = Registration {
     secrets_key: "passwords",
     secret_files_key: "password_files",
     codes: &codes::CODES,
+    open_fields: schema::OPEN_FIELDS,
     build: |config| Ok(Arc::new(Fujian { config: Config::try_from(config)? })),
 };
 

@@ -7,8 +7,8 @@
 use crate::codes;
 use jiff::{Timestamp, fmt::temporal::DateTimePrinter, tz::Offset};
 use league_contract::{
-    DecodeError, EventKind, Operation, Organization, OrganizationKind, PartnerStatus, Receipt, Record,
-    RequestId, StatusEvent, Words,
+    DecodeError, EventKind, OpenFields, Operation, Organization, OrganizationKind, PartnerStatus, Receipt,
+    Record, RequestId, StatusEvent, Words,
 };
 use league_xml::Element;
 
@@ -16,6 +16,45 @@ use league_xml::Element;
 pub(crate) const SOAP: &str = "http://schemas.xmlsoap.org/soap/envelope/";
 /// The profile's own.
 pub(crate) const LEAGUE: &str = "urn:fj-league:transfer:v1";
+
+/// What of these messages may be shown. `reason` is a word of a list in what we send, and a sentence in what comes back.
+pub(crate) const OPEN_FIELDS: OpenFields = OpenFields {
+    plain: &[
+        "@mustUnderstand",
+        "@name",
+        "Created",
+        "Expires",
+        "SOAPAction",
+        "Username",
+        "after",
+        "appliedAt",
+        "checkInDeadline",
+        "code",
+        "destinationOrgName",
+        "duplicate",
+        "eventId",
+        "faultcode",
+        "fullName",
+        "id",
+        "initiator",
+        "last",
+        "limit",
+        "more",
+        "occurredAt",
+        "provinceCode",
+        "receiptNo",
+        "requestId",
+        "retryAfterSeconds",
+        "sequence",
+        "sourceOrgId",
+        "sourceOrgName",
+        "status",
+        "total",
+        "type",
+        "updatedAt",
+    ],
+    words: &["faultstring", "message", "reason"],
+};
 
 /// The WSDL's name of an operation, where it has one.
 pub(crate) const fn operation_name(operation: Operation) -> Option<&'static str> {

@@ -44,6 +44,7 @@ pub const REGISTRATION: Registration = Registration {
     secrets_key: "secrets",
     secret_files_key: "secret_files",
     codes: &codes::CODES,
+    open_fields: schema::OPEN_FIELDS,
     build,
 };
 

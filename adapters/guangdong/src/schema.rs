@@ -5,7 +5,7 @@ use jiff::Timestamp;
 use jiff::civil::DateTime;
 use jiff::tz::{TimeZone, TimeZoneDatabase};
 use league_contract::{
-    CLOCK_WINDOW_SECONDS, ConfigError, DecodeError, PartnerStatus, RequestId, Secret, Words, text,
+    CLOCK_WINDOW_SECONDS, ConfigError, DecodeError, OpenFields, PartnerStatus, RequestId, Secret, Words, text,
 };
 use league_xml::{Element, Encoding, Writer};
 
@@ -20,6 +20,35 @@ const ENCODINGS: &[Encoding] = &[Encoding::Utf8, Encoding::Gbk, Encoding::Gb1803
 const SERIAL_LIMIT: usize = 32;
 /// The most characters of an id of theirs; the profile sets none.
 const ID_LIMIT: usize = 128;
+
+/// What of these messages may be shown.
+pub(crate) const OPEN_FIELDS: OpenFields = OpenFields {
+    plain: &[
+        "@name",
+        "@version",
+        "AppKey",
+        "AppliedAt",
+        "CheckInBy",
+        "Code",
+        "Duplicate",
+        "EventId",
+        "FullName",
+        "Initiator",
+        "OccurredAt",
+        "OrgId",
+        "ProvinceCode",
+        "ReasonCode",
+        "ReceiptNo",
+        "RequestId",
+        "SerialNo",
+        "Service",
+        "Status",
+        "Timestamp",
+        "Type",
+        "UpdatedAt",
+    ],
+    words: &["Message", "Reason"],
+};
 
 /// The services of the profile.
 pub(crate) mod service {

@@ -6,8 +6,8 @@ use jiff::Timestamp;
 use league_contract::{
     Adapter, AdapterConfig, Answer, Call, CallContext, Callback, CallbackError, CallbackVerdict,
     Capabilities, Completion, ConfigError, DecodeError, EncodeError, EventKind, EventSource, Method,
-    Operation, OrganizationPage, PartnerStatus, Receipt, Record, Registration, Reply, RequestId, StatusEvent,
-    System, WireRequest, WireResponse,
+    OpenFields, Operation, OrganizationPage, PartnerStatus, Receipt, Record, Registration, Reply, RequestId,
+    StatusEvent, System, WireRequest, WireResponse,
 };
 use league_replay::conformance::{Profile, check};
 use league_replay::{bless, load, replay};
@@ -154,6 +154,7 @@ const fn registration<const FLAW: u8>(codes: &'static [&'static str]) -> Registr
         secrets_key: "secrets",
         secret_files_key: "secret_files",
         codes,
+        open_fields: OpenFields { plain: &[], words: &[] },
         build: build::<FLAW>,
     }
 }

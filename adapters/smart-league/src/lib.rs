@@ -43,6 +43,7 @@ pub const REGISTRATION: Registration = Registration {
     secrets_key: config::SECRETS_KEY,
     secret_files_key: "secret_files",
     codes: &codes::CODES,
+    open_fields: schema::OPEN_FIELDS,
     build,
 };
 

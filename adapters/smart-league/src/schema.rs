@@ -7,12 +7,42 @@ use league_contract::reason::Reason;
 use league_contract::text;
 use league_contract::transfer::Initiator;
 use league_contract::{
-    EventKind, Organization, OrganizationCheck, OrganizationKind, OrganizationPage, PartnerStatus, Receipt,
-    Record, RequestId, StatusEvent, Transfer, Words,
+    EventKind, OpenFields, Organization, OrganizationCheck, OrganizationKind, OrganizationPage,
+    PartnerStatus, Receipt, Record, RequestId, StatusEvent, Transfer, Words,
 };
 use serde::de::IgnoredAny;
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
+
+/// What of these messages may be shown. The user name of an account is an ID number.
+pub(crate) const OPEN_FIELDS: OpenFields = OpenFields {
+    plain: &[
+        "X-App-Id",
+        "X-Timestamp",
+        "appliedAt",
+        "code",
+        "created",
+        "createdAt",
+        "duplicate",
+        "eventId",
+        "eventType",
+        "exists",
+        "initiator",
+        "occurredAt",
+        "orgFullName",
+        "orgId",
+        "orgType",
+        "provinceCode",
+        "reasonCode",
+        "requestId",
+        "status",
+        "total",
+        "traceId",
+        "transferNo",
+        "updatedAt",
+    ],
+    words: &["msg", "reason"],
+};
 
 // ---- what we send ----
 

@@ -1,27 +1,26 @@
 //! `outbox`: what is in it, and the story of one transfer.
 
 mod acts;
+mod show;
 
-use super::{Context, Done, Failure, orgs};
+pub(super) use show::message;
+
+use super::{Context, Done, Failure};
 use crate::app::REGISTRATIONS;
 use crate::operator::Act;
-use crate::store::{Attempt, CallbackRow, Filter, TimelineLine};
+use crate::store::Filter;
 use crate::transfer::State;
 use crate::view::TransferView;
 use clap::{Args, Subcommand};
-use jiff::Timestamp;
-use league_contract::{RequestId, System};
+use league_contract::System;
 use std::collections::BTreeMap;
 
 #[derive(Subcommand, Debug)]
 pub(super) enum OutboxCommand {
     /// Transfers, newest first
     List(ListArgs),
-    /// One transfer: where it stands, its timeline and its exchanges
-    Show {
-        /// Upstream's key
-        request_id: String,
-    },
+    /// One transfer: where it stands, and its whole story
+    Show(show::ShowArgs),
     /// Counts by system and state
     Stats,
     /// Again, and now: send what failed or waits, ask about what is open
@@ -58,7 +57,7 @@ pub(super) struct ListArgs {
 pub(super) async fn run(context: &Context, command: OutboxCommand) -> Done {
     match command {
         OutboxCommand::List(args) => list(context, args).await,
-        OutboxCommand::Show { request_id } => show(context, &request_id).await,
+        OutboxCommand::Show(args) => show::run(context, args).await,
         OutboxCommand::Stats => stats(context).await,
         OutboxCommand::Retry(args) => acts::run(context, Act::Retry, args).await,
         OutboxCommand::Hold(args) => acts::run(context, Act::Hold, args).await,
@@ -134,115 +133,6 @@ async fn list(context: &Context, args: ListArgs) -> Done {
         out.line(format!("{} --before {next}", out.lang.pick("下一页：", "next page:")));
     }
     Ok(())
-}
-
-async fn show(context: &Context, request_id: &str) -> Done {
-    let app = context.app().await?;
-    let out = context.out;
-    let missing =
-        || Failure::NotFound(format!("{} {request_id}", out.lang.pick("没有申请", "there is no transfer")));
-    let id = RequestId::parse(request_id).ok_or_else(missing)?;
-    let mut tx = app.store.read("show").await?;
-    let stored = tx.transfer(&id).await?.ok_or_else(missing)?;
-    let timeline = tx.timeline(stored.entry.id).await?;
-    let attempts = tx.attempts(stored.entry.id).await?;
-    let callbacks = tx.callbacks_of(&stored.entry.system, request_id).await?;
-    drop(tx);
-    let view = TransferView::new(&stored, &app.routes);
-    if out.json {
-        let attempts: Vec<_> = attempts.iter().map(|attempt| serde_json::json!({
-            "id": attempt.id, "operation": attempt.operation, "worker": attempt.worker, "started_at": attempt.started_at,
-            "finished_at": attempt.finished_at, "outcome": attempt.outcome, "code": attempt.code,
-            "http_status": attempt.http_status, "error": attempt.error,
-        })).collect();
-        let callbacks: Vec<_> = callbacks.iter().map(|row| serde_json::json!({
-            "event_id": row.event_id, "event": row.event, "verdict": row.verdict, "received_at": row.received_at, "repeats": row.repeats,
-        })).collect();
-        return out.value(&serde_json::json!({"transfer": view, "timeline": timeline, "attempts": attempts, "callbacks": callbacks}));
-    }
-    let state = stored.entry.state;
-    out.line(format!(
-        "{request_id}  {}  {}",
-        view.system,
-        out.good(out.lang.pick(state.zh(), state.as_str()))
-    ));
-    if view.erased {
-        out.line(out.dim(
-            out.lang.pick("个人信息已按保留期限清除", "the personal data was erased, after its retention"),
-        ));
-    } else {
-        out.line(format!("{} {} {}", view.member.name, view.member.id_number, view.member.phone));
-    }
-    out.line(format!(
-        "{} → {} {}",
-        view.source.full_name, view.destination.province, view.destination.full_name
-    ));
-    if let Some(sent) = &view.destination.sent_name {
-        out.line(format!("{} {sent}", out.dim(out.lang.pick("发送时的名称：", "sent as:"))));
-    }
-    if let Some(held) = &view.held {
-        let since = out.time(held.at);
-        out.line(out.bad(&match out.chinese() {
-            true => format!("已由 {} 挂起（{since}）：{}", held.by, held.reason),
-            false => format!("held by {} since {since}: {}", held.by, held.reason),
-        }));
-    }
-    for warning in &view.warnings {
-        out.line(out.bad(out.lang.pick(&warning.zh, &warning.en)));
-    }
-    if let Some(error) = &view.last_error {
-        out.line(out.bad(&format!("{}: {}", error.code, out.lang.pick(&error.zh, &error.en))));
-        for suggestion in &error.suggestions {
-            out.line(orgs::suggestion(out, suggestion));
-        }
-    }
-    if let Some(guidance) = &view.guidance {
-        out.line(out.lang.pick(&guidance.zh, &guidance.en));
-    }
-    for (at, what) in story(context, &timeline, &attempts, &callbacks) {
-        out.line(format!("  {}  {what}", out.dim(&out.time(at))));
-    }
-    Ok(())
-}
-
-/// One story: what happened, what was asked, and what was told, in order of time.
-fn story(
-    context: &Context,
-    timeline: &[TimelineLine],
-    attempts: &[Attempt],
-    callbacks: &[CallbackRow],
-) -> Vec<(Timestamp, String)> {
-    let out = context.out;
-    let mut story: Vec<(Timestamp, String)> = Vec::new();
-    for line in timeline {
-        let event = &line.event;
-        let what = match event.kind.as_str() {
-            "state_changed" => {
-                format!("{} → {}", event.from.as_deref().unwrap_or("·"), event.to.as_deref().unwrap_or("·"))
-            }
-            "milestone" => format!("● {}", event.milestone.as_deref().unwrap_or_default()),
-            kind => format!("{kind}: {}", line.detail.as_deref().unwrap_or_default()),
-        };
-        story.push((event.at, format!("{what}  {}", out.dim(&event.cause))));
-    }
-    for attempt in attempts {
-        let told = [attempt.outcome.as_deref(), attempt.code.as_deref(), attempt.error.as_deref()];
-        let told = told.into_iter().flatten().collect::<Vec<_>>().join(" ");
-        story.push((attempt.started_at, format!("⇢ {} {told}", attempt.operation)));
-    }
-    for row in callbacks {
-        story.push((
-            row.received_at,
-            format!(
-                "⇠ {} {} {}",
-                row.event,
-                row.verdict,
-                if row.repeats > 0 { format!("×{}", row.repeats + 1) } else { String::new() }
-            ),
-        ));
-    }
-    story.sort_by_key(|(at, _)| *at);
-    story
 }
 
 async fn stats(context: &Context) -> Done {

@@ -165,11 +165,44 @@ async fn the_description_names_every_path() {
         ("/v1/routes", "get"),
         ("/v1/operator/transfers/{request_id}/{act}", "post"),
         ("/v1/operator/audit", "get"),
+        ("/v1/operator/transfers/{request_id}", "get"),
+        ("/v1/operator/transfers/{request_id}/timeline", "get"),
+        ("/v1/operator/transfers/{request_id}/exchanges/{number}", "get"),
+        ("/v1/operator/transfers/{request_id}/unmask", "post"),
+        ("/v1/operator/callbacks", "get"),
+        ("/v1/operator/callbacks/{id}", "get"),
+        ("/v1/operator/callbacks/{id}/reapply", "post"),
+        ("/v1/operator/systems", "get"),
+        ("/v1/operator/systems/{system}", "get"),
+        ("/v1/operator/systems/{system}/{switch}", "post"),
+        ("/v1/operator/alarms", "get"),
+        ("/v1/operator/alarms/clear", "post"),
     ];
     for (path, method) in expected {
         assert!(description["paths"][path][method]["responses"].is_object(), "{method} {path}");
     }
     assert_eq!(description["components"]["securitySchemes"]["bearer"]["scheme"], "bearer");
+    let paths = description["paths"].as_object().expect("paths");
+    let operations = paths.values().flat_map(|item| item.as_object().expect("operations").values());
+    let mut names = std::collections::BTreeSet::new();
+    for operation in operations {
+        let name = operation["operationId"].as_str().expect("a name");
+        assert!(names.insert(name.to_owned()), "{name} stands twice");
+        for (status, response) in operation["responses"].as_object().expect("responses") {
+            let what = format!("{name} {status}: {response}");
+            assert!(response["description"].as_str().is_some_and(|text| !text.is_empty()), "{what}");
+            if status.starts_with(['4', '5']) {
+                let form = &response["content"]["application/problem+json"]["schema"]["$ref"];
+                assert_eq!(form, "#/components/schemas/ProblemDocument", "{what}");
+            }
+        }
+        for status in ["401", "403", "500"] {
+            assert!(operation["responses"][status].is_object(), "{name} {status}");
+        }
+        assert!(operation["responses"]["401"]["headers"]["WWW-Authenticate"].is_object(), "{name}");
+    }
+    let bare = description.to_string().matches("\"schema\":{\"type\":\"object\"}").count();
+    assert_eq!(bare, 0, "everything has a form");
     test.finish().await;
 }
 

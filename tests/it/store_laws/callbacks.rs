@@ -3,7 +3,7 @@
 use super::backend::Bench;
 use super::samples::{GUANGDONG, NATIONAL, at, remember};
 use league_contract::{NONCE_MEMORY_SECONDS, System};
-use league_gateway::store::{CallbackRow, CallbackVerdict, NewCallback};
+use league_gateway::store::{CallbackFilter, CallbackRow, CallbackVerdict, NewCallback};
 
 fn event<'a>(system: &'a System, event_id: &'a str, verdict: CallbackVerdict) -> NewCallback<'a> {
     NewCallback {
@@ -75,6 +75,61 @@ pub(super) async fn an_unmatched_event_waits_and_is_settled(bench: Bench) {
     bench.write(async |tx| tx.settle_callback(first, CallbackVerdict::Applied).await).await;
     let verdicts: Vec<_> = kept(&bench, &NATIONAL).await.into_iter().map(|row| row.verdict).collect();
     assert_eq!(verdicts, ["applied", "unmatched"]);
+}
+
+/// All event ids of a list, page by page, and how many pages that took.
+async fn listed(bench: &Bench, filter: CallbackFilter) -> (Vec<String>, usize) {
+    let (mut seen, mut filter, mut pages) = (Vec::new(), filter, 0);
+    loop {
+        let page = bench.read(async |tx| tx.callbacks(&filter).await).await;
+        assert!(page.rows.len() <= filter.limit as usize);
+        seen.extend(page.rows.into_iter().map(|row| row.event_id));
+        pages += 1;
+        let Some(next) = page.next else { return (seen, pages) };
+        assert!(filter.before.is_none_or(|before| next < before), "a list comes to its end");
+        filter.before = Some(next);
+    }
+}
+
+pub(super) async fn events_are_listed_newest_first(bench: Bench) {
+    for (n, verdict) in CallbackVerdict::KEPT.into_iter().cycle().take(8).enumerate() {
+        let system = if n % 2 == 0 { &NATIONAL } else { &GUANGDONG };
+        keep(&bench, event(system, &format!("E-{n}"), verdict)).await;
+    }
+    let page = CallbackFilter { limit: 3, ..CallbackFilter::default() };
+    let all = listed(&bench, page.clone()).await;
+    assert_eq!(
+        all,
+        (["E-7", "E-6", "E-5", "E-4", "E-3", "E-2", "E-1", "E-0"].map(str::to_owned).to_vec(), 3)
+    );
+    for (n, verdict) in CallbackVerdict::KEPT.into_iter().enumerate() {
+        let (seen, _) =
+            listed(&bench, CallbackFilter { verdict: Some(verdict), limit: 1, ..page.clone() }).await;
+        assert_eq!(seen, [format!("E-{}", n + 4), format!("E-{n}")]);
+    }
+    let (seen, _) = listed(&bench, CallbackFilter { system: Some(GUANGDONG.clone()), ..page.clone() }).await;
+    assert_eq!(seen, ["E-7", "E-5", "E-3", "E-1"]);
+    let of_other = CallbackFilter { request_id: Some("BJ-2".to_owned()), ..page.clone() };
+    assert_eq!(listed(&bench, of_other.clone()).await.0, [""; 0]);
+    keep(&bench, NewCallback { request_id: "BJ-2", ..event(&NATIONAL, "E-9", CallbackVerdict::Conflict) })
+        .await;
+    assert_eq!(listed(&bench, of_other).await.0, ["E-9"]);
+}
+
+pub(super) async fn a_page_of_events_looks_at_so_many_and_no_more(bench: Bench) {
+    keep(&bench, event(&GUANGDONG, "FIRST", CallbackVerdict::Unmatched)).await;
+    let ids: Vec<String> = (0..40_000).map(|n| format!("E-{n}")).collect();
+    for ids in ids.chunks(10_000) {
+        let new: Vec<_> = ids.iter().map(|id| event(&NATIONAL, id, CallbackVerdict::Applied)).collect();
+        bench.write(async |tx| tx.insert_callbacks(&new).await).await;
+    }
+    // What is rare is found in the end, with pages that may be empty.
+    let of_system =
+        CallbackFilter { system: Some(GUANGDONG.clone()), limit: 10, ..CallbackFilter::default() };
+    assert_eq!(listed(&bench, of_system.clone()).await, (vec!["FIRST".to_owned()], 3));
+    // What somebody must look at is found at once.
+    let odd = CallbackFilter { verdict: Some(CallbackVerdict::Unmatched), ..of_system };
+    assert_eq!(listed(&bench, odd).await, (vec!["FIRST".to_owned()], 1));
 }
 
 pub(super) async fn a_nonce_is_taken_once_within_its_memory(bench: Bench) {

@@ -98,6 +98,8 @@ macro_rules! every_law_on {
             callbacks:
                 an_event_is_kept_with_its_verdict
                 a_repeat_is_counted_and_a_second_row_refused
+                events_are_listed_newest_first
+                a_page_of_events_looks_at_so_many_and_no_more
                 an_unmatched_event_waits_and_is_settled
                 a_nonce_is_taken_once_within_its_memory
                 a_nonce_belongs_to_its_system
