@@ -278,7 +278,7 @@ fn cleaned(reason: &str) -> Result<String, IntakeError> {
 }
 
 /// The reason of an act that may go without one.
-fn optional(reason: &str, zh: &str) -> Result<String, IntakeError> {
+fn optional(reason: &str) -> Result<String, IntakeError> {
     if reason.trim().is_empty() { Ok(String::new()) } else { cleaned(reason) }
 }
 

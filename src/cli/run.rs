@@ -142,8 +142,9 @@ fn changed_keys(before: &str, after: &str) -> Vec<String> {
         ["secrets", "secret_files", "passwords", "password_files", "ca_file", "client_cert", "client_key"];
     let (before, after) = (lines(before), lines(after));
     let keys = before.symmetric_difference(&after).filter_map(|line| line.split(" = ").next());
-    let is_taken_over =
-        |key: &&str| key.starts_with("systems.") && taken_over.contains(&key.rsplit('.').next().unwrap_or(key));
+    let is_taken_over = |key: &&str| {
+        key.starts_with("systems.") && taken_over.contains(&key.rsplit('.').next().unwrap_or(key))
+    };
     let keys = keys.filter(|key| !is_taken_over(key));
     keys.map(str::to_owned).collect::<BTreeSet<_>>().into_iter().collect()
 }

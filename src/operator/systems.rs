@@ -67,7 +67,7 @@ impl Operator {
         because: &str,
         author: &Author,
     ) -> Result<[String; 2], IntakeError> {
-        let because = mask::digits(&optional(because, "恢复")?);
+        let because = mask::digits(&optional(because)?);
         let (why, reason) = despite_races(|| self.lift(partner, &because, author)).await?;
         let reason = reason.or_else(|| why.map(|why| why.as_str().to_owned()));
         Ok(match (why, reason) {
@@ -114,7 +114,7 @@ impl Operator {
         reason: &str,
         author: &Author,
     ) -> Result<Probed, IntakeError> {
-        let reason = mask::digits(&optional(reason, "探测")?);
+        let reason = mask::digits(&optional(reason)?);
         despite_races(|| self.begin_probe(partner)).await?;
         let exchange = partner.probe(&self.intake.clock).await;
         let (suspended, change) =

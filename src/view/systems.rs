@@ -124,7 +124,7 @@ impl LimitsView {
         Self {
             concurrency: partner.policy.concurrency,
             rate_per_second: partner.limits.rate_per_second,
-            timeout_seconds: partner.transport.longest().as_secs_f64(),
+            timeout_seconds: partner.link().transport.longest().as_secs_f64(),
             max_attempts: partner.policy.max_attempts,
             breaker_failures: partner.limits.breaker_failures,
             maintenance: partner.limits.calendar.windows(),

@@ -24,6 +24,6 @@ mod simulation;
 mod store_laws;
 mod tidy;
 mod torture;
-mod webhooks;
 mod upkeep;
+mod webhooks;
 mod whole_process;
