@@ -1,8 +1,8 @@
 //! The trait that every external system's adapter implements, and how it is made.
 
 use crate::{
-    Call, CallContext, Callback, CallbackError, CallbackVerdict, DecodeError, EncodeError, Reply, Secret,
-    System, WireRequest, WireResponse,
+    Call, CallContext, Callback, CallbackError, CallbackVerdict, DecodeError, EncodeError, Notary, Reply,
+    Secret, System, WireRequest, WireResponse,
 };
 use jiff::Timestamp;
 use serde::Serialize;
@@ -106,6 +106,8 @@ pub struct Registration {
     pub open_fields: OpenFields,
     /// Makes the adapter.
     pub build: fn(AdapterConfig) -> Result<Arc<dyn Adapter>, ConfigError>,
+    /// Makes what signs and verifies recordings.
+    pub notary: fn(AdapterConfig) -> Result<Arc<dyn Notary>, ConfigError>,
 }
 
 /// The fields of a profile's messages whose values may be shown: JSON keys, local names of XML elements, `@` and the name

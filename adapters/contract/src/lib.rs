@@ -17,6 +17,8 @@
 //! 5. [`Adapter::answer_callback`] signs the partner's own form of answer. It cannot fail, whatever the request was.
 //! 6. Additions in an answer are no error; a missing required field is one.
 //! 7. No personal data in any error, in `Debug` or in `Display`.
+//! 8. Beside it stands a [`Notary`], by which recordings are verified and signed anew: what it verifies it signed over
+//!    these bytes, and what it signs the adapter takes for genuine.
 //!
 //! `league-replay` holds these as laws that every adapter's `tests/conformance.rs` runs.
 //!
@@ -31,6 +33,7 @@ pub mod callback;
 pub mod document;
 pub mod identity;
 pub mod mask;
+pub mod notary;
 pub mod organization;
 pub mod problem;
 pub mod province;
@@ -48,6 +51,7 @@ pub use adapter::{
 };
 pub use call::{Call, CallContext, EncodeError, Nonce, Operation};
 pub use callback::{Callback, CallbackError, CallbackVerdict};
+pub use notary::{Notary, NotaryError};
 pub use organization::{Organization, OrganizationCheck, OrganizationKind, OrganizationPage};
 pub use problem::{Problem, ProblemCode};
 pub use province::ProvinceCode;

@@ -21,6 +21,7 @@ mod config;
 mod decode;
 mod encode;
 mod feed;
+mod notary;
 mod schema;
 mod sign;
 
@@ -45,6 +46,7 @@ pub const REGISTRATION: Registration = Registration {
     codes: &codes::CODES,
     open_fields: schema::OPEN_FIELDS,
     build: |config| Ok(Arc::new(Fujian { config: Config::try_from(config)? })),
+    notary: |config| Ok(Arc::new(Fujian { config: Config::try_from(config)? })),
 };
 
 struct Fujian {

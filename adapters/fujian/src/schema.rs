@@ -82,7 +82,7 @@ pub(crate) fn date_time(at: Timestamp) -> String {
 }
 
 /// Reads an `xs:dateTime` that names its offset; without one it is no instant.
-fn parse_date_time(text: &str) -> Option<Timestamp> {
+pub(crate) fn parse_date_time(text: &str) -> Option<Timestamp> {
     // jiff reads more forms than XML Schema has; this one holds it to `CCYY-MM-DDThh:mm:ss[.s…](Z|±hh:mm)`.
     let shape: String = text.chars().map(|c| if c.is_ascii_digit() { '0' } else { c }).collect();
     let rest = shape.strip_prefix("0000-00-00T00:00:00")?;

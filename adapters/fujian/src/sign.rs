@@ -34,7 +34,7 @@ impl Token {
 }
 
 /// `Base64( SHA-1( nonce bytes + Created + password ) )`; SHA-1 is what the profile fixes.
-fn password_digest(nonce: &[u8], created: &str, password: &Secret) -> String {
+pub(crate) fn password_digest(nonce: &[u8], created: &str, password: &Secret) -> String {
     let digest = Sha1::new().chain_update(nonce).chain_update(created).chain_update(password.expose());
     BASE64_STANDARD.encode(digest.finalize())
 }

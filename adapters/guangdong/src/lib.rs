@@ -24,6 +24,7 @@ mod codes;
 mod config;
 mod decode;
 mod encode;
+mod notary;
 mod schema;
 mod sign;
 
@@ -46,16 +47,23 @@ pub const REGISTRATION: Registration = Registration {
     codes: &codes::CODES,
     open_fields: schema::OPEN_FIELDS,
     build,
+    notary: |config| Ok(Arc::new(Guangdong::new(config)?)),
 };
 
 fn build(config: AdapterConfig) -> Result<Arc<dyn Adapter>, ConfigError> {
-    config::check(&config)?;
-    Ok(Arc::new(Guangdong { stamps: schema::Stamps::new()?, config }))
+    Ok(Arc::new(Guangdong::new(config)?))
 }
 
 struct Guangdong {
     config: AdapterConfig,
     stamps: schema::Stamps,
+}
+
+impl Guangdong {
+    fn new(config: AdapterConfig) -> Result<Self, ConfigError> {
+        config::check(&config)?;
+        Ok(Self { stamps: schema::Stamps::new()?, config })
+    }
 }
 
 impl Adapter for Guangdong {

@@ -158,10 +158,21 @@ impl<'a> Exchange<'a> {
 
     /// How many seconds its time is outside the window around ours: `None` where it is inside.
     pub(crate) fn skew(&self, stamps: &Stamps, now: Timestamp) -> Result<Option<i64>, Fault> {
-        let sent = stamps.read(&self.timestamp);
-        let sent = sent.ok_or_else(|| Fault::Malformed("Head/Timestamp is not a time".to_owned()))?;
+        let sent = self
+            .sent_at(stamps)
+            .ok_or_else(|| Fault::Malformed("Head/Timestamp is not a time".to_owned()))?;
         let away = now.as_second() - sent.as_second();
         Ok((away.abs() > CLOCK_WINDOW_SECONDS).then_some(away))
+    }
+
+    /// When it says that it was sent.
+    pub(crate) fn sent_at(&self, stamps: &Stamps) -> Option<Timestamp> {
+        stamps.read(&self.timestamp)
+    }
+
+    /// The exact bytes of `Body`, which the digest covers.
+    pub(crate) const fn body_bytes(&self) -> &'a [u8] {
+        self.body_bytes
     }
 
     /// The body's fields.
@@ -175,6 +186,17 @@ pub(crate) fn serial_of(raw: &[u8]) -> Option<String> {
     let root = league_xml::parse(raw, ENCODINGS).ok()?;
     let serial_no = root.child(NAMESPACE, "Head")?.text_of(NAMESPACE, "SerialNo")?;
     text::clean(serial_no, 1, SERIAL_LIMIT).ok()
+}
+
+/// Where the text of an element of `Head` stands in the raw message. In all three encodings `<` and `>` are bytes of
+/// their own.
+pub(crate) fn head_span(raw: &[u8], name: &str) -> Option<std::ops::Range<usize>> {
+    let root = league_xml::parse(raw, ENCODINGS).ok()?;
+    let span = root.child(NAMESPACE, "Head")?.child(NAMESPACE, name)?.span.clone();
+    let element = &raw[span.clone()];
+    let begins = element.iter().position(|byte| *byte == b'>')? + 1;
+    let ends = element.windows(2).rposition(|pair| pair == b"</")?;
+    (begins <= ends).then(|| span.start + begins..span.start + ends)
 }
 
 /// Writes a signed message. `body` is the whole `Body` element.

@@ -1,6 +1,7 @@
 //! One case, read.
 
 use jiff::Timestamp;
+use jiff::civil::Date;
 use league_contract::{
     Call, CallContext, CallbackError, CallbackVerdict, DecodeError, EncodeError, Nonce, Reply, StatusEvent,
     System, WireRequest, WireResponse,
@@ -31,6 +32,10 @@ pub struct Case {
     pub answered_at: Timestamp,
     /// The nonce of our own message.
     pub nonce: Nonce,
+    /// The version of the profile that it was recorded with, where it says so.
+    pub profile: Option<String>,
+    /// The last day on which it is to be believed, where it has one.
+    pub expires: Option<Date>,
     /// The messages.
     pub kind: Kind,
 }

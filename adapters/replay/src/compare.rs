@@ -1,9 +1,10 @@
-//! Field by field: what differs between what was expected and what came.
+//! Field by field: what differs between what was expected and what came. JSON is compared by value and XML by namespace,
+//! so neither the order of keys nor a prefix is a difference; that the bytes differ all the same is said apart.
 
 use league_contract::{WireRequest, WireResponse};
-use quick_xml::events::{BytesStart, Event};
+use league_xml::{Element, Encoding};
 use serde::Serialize;
-use serde_json::Value;
+use serde_json::{Number, Value};
 use std::fmt;
 
 /// One field that differs.
@@ -37,22 +38,40 @@ impl Difference {
     }
 }
 
-/// A value by the path of each of its leaves, in order.
-type Leaves = Vec<(String, String)>;
-
-pub(crate) fn requests(expected: &WireRequest, actual: &WireRequest) -> Vec<Difference> {
-    let mut found = texts("request.method", expected.method.as_str(), actual.method.as_str());
-    found.extend(texts("request.target", &expected.target, &actual.target));
-    found.extend(headers("request", &expected.headers, &actual.headers));
-    found.extend(bodies("request.body", &expected.body, &actual.body));
-    found
+/// What differs between two messages.
+#[derive(Debug, Default)]
+pub(crate) struct Found {
+    /// The fields.
+    pub(crate) fields: Vec<Difference>,
+    /// The same fields in other bytes (order, white space, escapes, prefixes, encoding): the first byte.
+    pub(crate) bytes: Vec<Difference>,
 }
 
-pub(crate) fn responses(expected: &WireResponse, actual: &WireResponse) -> Vec<Difference> {
-    let mut found = texts("response.status", &expected.status.to_string(), &actual.status.to_string());
-    found.extend(headers("response", &expected.headers, &actual.headers));
-    found.extend(bodies("response.body", &expected.body, &actual.body));
-    found
+impl Found {
+    /// Whoever compares byte for byte.
+    pub(crate) fn exactly(self) -> Vec<Difference> {
+        [self.fields, self.bytes].concat()
+    }
+}
+
+/// A value by the path of each of its leaves, in order.
+pub(crate) type Leaves = Vec<(String, String)>;
+
+pub(crate) fn requests(expected: &WireRequest, actual: &WireRequest) -> Found {
+    let mut found = bodies("request.body", &expected.body, &actual.body);
+    let mut fields = texts("request.method", expected.method.as_str(), actual.method.as_str());
+    fields.extend(texts("request.target", &expected.target, &actual.target));
+    fields.extend(headers("request", &expected.headers, &actual.headers));
+    fields.append(&mut found.fields);
+    Found { fields, ..found }
+}
+
+pub(crate) fn responses(expected: &WireResponse, actual: &WireResponse) -> Found {
+    let mut found = bodies("response.body", &expected.body, &actual.body);
+    let mut fields = texts("response.status", &expected.status.to_string(), &actual.status.to_string());
+    fields.extend(headers("response", &expected.headers, &actual.headers));
+    fields.append(&mut found.fields);
+    Found { fields, ..found }
 }
 
 /// Two values of the contract, as the JSON that they serialize to.
@@ -91,16 +110,30 @@ fn headers(side: &str, expected: &[(String, String)], actual: &[(String, String)
     texts(&format!("{side}.headers (order)"), &names(expected), &names(actual))
 }
 
-fn bodies(field: &str, expected: &[u8], actual: &[u8]) -> Vec<Difference> {
+fn bodies(field: &str, expected: &[u8], actual: &[u8]) -> Found {
     if expected == actual {
-        return Vec::new();
+        return Found::default();
     }
-    let parsed = |parse: &dyn Fn(&[u8]) -> Option<Leaves>| Some((parse(expected)?, parse(actual)?));
-    let as_json = |bytes: &[u8]| Some(json(field, &serde_json::from_slice(bytes).ok()?));
-    let as_xml = |bytes: &[u8]| xml(field, bytes);
-    let by_field = parsed(&as_json).or_else(|| parsed(&as_xml)).map(|(one, other)| leaves(&one, &other));
-    // The same fields in other bytes (order, white space, escapes, encoding) are still another message.
-    by_field.filter(|found| !found.is_empty()).unwrap_or_else(|| vec![at_byte(field, expected, actual)])
+    let by_field = structure(field, expected).zip(structure(field, actual));
+    let fields = by_field.as_ref().map(|(one, other)| leaves(one, other)).unwrap_or_default();
+    let first_byte = || vec![at_byte(field, expected, actual)];
+    match by_field {
+        Some(_) if fields.is_empty() => Found { fields, bytes: first_byte() },
+        Some(_) => Found { fields, bytes: Vec::new() },
+        None => Found { fields: first_byte(), bytes: Vec::new() },
+    }
+}
+
+/// The leaves of a body that is JSON or XML.
+pub(crate) fn structure(field: &str, body: &[u8]) -> Option<Leaves> {
+    if let Ok(value) = serde_json::from_slice::<Value>(body) {
+        return Some(json(field, &value));
+    }
+    let root = league_xml::parse(body, &[Encoding::Utf8, Encoding::Gbk, Encoding::Gb18030]).ok()?;
+    let mut found = Leaves::new();
+    let path = format!("{field}/{}", root.name);
+    xml(&path, "", &root, &mut found);
+    Some(found)
 }
 
 /// The first byte that differs, with what stands around it.
@@ -113,7 +146,7 @@ fn at_byte(field: &str, expected: &[u8], actual: &[u8]) -> Difference {
     Difference::new(format!("{field} (byte {at})"), around(expected), around(actual))
 }
 
-fn leaves(expected: &Leaves, actual: &Leaves) -> Vec<Difference> {
+pub(crate) fn leaves(expected: &Leaves, actual: &Leaves) -> Vec<Difference> {
     let find = |list: &Leaves, path: &str| {
         list.iter().find(|(known, _)| known == path).map(|(_, value)| value.clone())
     };
@@ -138,12 +171,21 @@ fn json(path: &str, value: &Value) -> Leaves {
             let numbered = items.iter().enumerate();
             numbered.flat_map(|(at, value)| json(&format!("{path}[{at}]"), value)).collect()
         }
-        Value::Null
-        | Value::Bool(_)
-        | Value::Number(_)
-        | Value::String(_)
-        | Value::Array(_)
-        | Value::Object(_) => vec![(path.to_owned(), value.to_string())],
+        Value::Number(number) => vec![(path.to_owned(), by_value(number))],
+        Value::Null | Value::Bool(_) | Value::String(_) | Value::Array(_) | Value::Object(_) => {
+            vec![(path.to_owned(), value.to_string())]
+        }
+    }
+}
+
+/// `1`, `1.0` and `1e0` are one number. What a double can't tell apart from its neighbour stays as it is written.
+fn by_value(number: &Number) -> String {
+    const EXACT: f64 = 9_007_199_254_740_992.0;
+    match number.as_f64() {
+        Some(value) if number.is_f64() && value.fract() == 0.0 && value.abs() < EXACT => {
+            format!("{value:.0}")
+        }
+        _ => number.to_string(),
     }
 }
 
@@ -156,56 +198,33 @@ fn numbered(seen: &mut Vec<String>, name: &str) -> String {
     }
 }
 
-/// The texts and attributes of an XML document, by path; `None` where it is none.
-fn xml(field: &str, bytes: &[u8]) -> Option<Leaves> {
-    let text = declared_encoding(bytes).decode_without_bom_handling_and_without_replacement(bytes)?;
-    let mut reader = quick_xml::Reader::from_str(&text);
-    // The path so far, with the names of the children that it has had.
-    let mut open: Vec<(String, Vec<String>)> = vec![(field.to_owned(), Vec::new())];
-    let mut found = Leaves::new();
-    let mut content = String::new();
-    loop {
-        match reader.read_event().ok()? {
-            Event::Start(start) => {
-                content.clear();
-                let path = enter(&mut open, &start, &mut found)?;
-                open.push((path, Vec::new()));
-            }
-            Event::Empty(start) => {
-                let path = enter(&mut open, &start, &mut found)?;
-                found.push((path, String::new()));
-            }
-            Event::Text(part) => content.push_str(&part),
-            Event::CData(part) => content.push_str(&part),
-            Event::GeneralRef(name) => content.push_str(&format!("&{};", &*name)),
-            Event::End(_) => {
-                let (path, children) = open.pop()?;
-                if children.is_empty() {
-                    found.push((path, content.clone()));
-                }
-                content.clear();
-            }
-            Event::Eof => return (open.len() == 1 && !found.is_empty()).then_some(found),
-            Event::Decl(_) | Event::Comment(_) | Event::PI(_) | Event::DocType(_) => {}
-        }
+/// The texts and attributes of an element, by the path of local names. A namespace is a leaf of its own, where it is not
+/// the parent's.
+fn xml(path: &str, parent: &str, element: &Element, found: &mut Leaves) {
+    if element.namespace != parent {
+        found.push((format!("{path} (namespace)"), element.namespace.clone()));
     }
-}
-
-fn enter(open: &mut [(String, Vec<String>)], start: &BytesStart<'_>, found: &mut Leaves) -> Option<String> {
-    let name = start.name().as_ref().to_owned();
-    let (parent, siblings) = open.last_mut()?;
-    let path = format!("{parent}/{}", numbered(siblings, &name));
-    for attribute in start.attributes() {
-        let attribute = attribute.ok()?;
-        found.push((format!("{path}/@{}", attribute.key.as_ref()), attribute.value.into_owned()));
+    let mut attributes: Vec<(String, String)> = element
+        .attributes
+        .iter()
+        .map(|it| {
+            let namespace =
+                if it.namespace.is_empty() { String::new() } else { format!("{{{}}}", it.namespace) };
+            (format!("{path}/@{namespace}{}", it.name), it.value.clone())
+        })
+        .collect();
+    attributes.sort();
+    found.append(&mut attributes);
+    let mut siblings = Vec::new();
+    for child in &element.children {
+        let name = numbered(&mut siblings, &child.name);
+        xml(&format!("{path}/{name}"), &element.namespace, child, found);
     }
-    Some(path)
-}
-
-fn declared_encoding(bytes: &[u8]) -> &'static encoding_rs::Encoding {
-    let head = String::from_utf8_lossy(&bytes[..bytes.len().min(100)]).into_owned();
-    let label = head.split_once("encoding=").and_then(|(_, rest)| rest.get(1..)?.split(['"', '\'']).next());
-    label.and_then(|label| encoding_rs::Encoding::for_label(label.as_bytes())).unwrap_or(encoding_rs::UTF_8)
+    if element.children.is_empty() {
+        found.push((path.to_owned(), element.text.clone()));
+    } else if !element.text.trim().is_empty() {
+        found.push((format!("{path}/text()"), element.text.trim().to_owned()));
+    }
 }
 
 #[cfg(test)]
@@ -213,7 +232,7 @@ mod tests {
     use super::*;
 
     fn fields(expected: &str, actual: &str) -> Vec<String> {
-        let found = bodies("body", expected.as_bytes(), actual.as_bytes());
+        let found = bodies("body", expected.as_bytes(), actual.as_bytes()).exactly();
         found.into_iter().map(|one| format!("{}: {} | {}", one.field, one.expected, one.actual)).collect()
     }
 
@@ -246,13 +265,31 @@ mod tests {
     }
 
     #[test]
+    fn xml_is_compared_by_namespace_and_json_by_value() {
+        let same = |one: &str, other: &str| {
+            let found = bodies("body", one.as_bytes(), other.as_bytes());
+            assert_eq!(found.bytes.len(), 1, "other bytes: {one}");
+            found.fields
+        };
+        let prefixed = "<p:A xmlns:p='urn:a' x='1' y='2'><p:B>1 &lt; 2</p:B></p:A>";
+        assert_eq!(same(prefixed, "<A xmlns=\"urn:a\" y=\"2\" x=\"1\">\n <B><![CDATA[1 < 2]]></B></A>"), []);
+        assert_eq!(same(r#"{"a":1.0,"b":"\u5f20"}"#, r#"{ "b": "张", "a": 1 }"#), []);
+        assert_eq!(
+            fields("<p:A xmlns:p='urn:a'><p:B/></p:A>", "<p:A xmlns:p='urn:b'><B/></p:A>"),
+            ["body/A (namespace): urn:a | urn:b", "body/A/B (namespace): (absent) | "]
+        );
+        assert_eq!(fields("<A>x<B/></A>", "<A>y<B/></A>"), ["body/A/text(): x | y"]);
+        assert_eq!(fields(r#"{"a":9007199254740993}"#, r#"{"a":9007199254740992}"#).len(), 1);
+    }
+
+    #[test]
     fn gbk_documents_are_read_in_their_own_encoding() {
         let document = |name: &str| {
             let text = format!("<?xml version=\"1.0\" encoding=\"GBK\"?><A><N>{name}</N></A>");
             encoding_rs::GBK.encode(&text).0.into_owned()
         };
         let found = bodies("body", &document("广东"), &document("福建"));
-        assert_eq!(found, [Difference::new("body/A/N", "广东", "福建")]);
+        assert_eq!(found.exactly(), [Difference::new("body/A/N", "广东", "福建")]);
     }
 
     #[test]

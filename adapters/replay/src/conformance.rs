@@ -11,6 +11,7 @@
 
 mod coverage;
 mod damage;
+mod notary;
 mod privacy;
 
 use crate::case::{Case, Exchange, Expected, Kind, Opened, Push};
@@ -19,7 +20,7 @@ use crate::replay::{bless, replay};
 use jiff::SignedDuration;
 use league_contract::{
     Adapter, CLOCK_WINDOW_SECONDS, Call, CallContext, CallbackError, Capabilities, EncodeError, EventSource,
-    Nonce, Operation, ProvinceCode, Registration, RequestId, System,
+    Nonce, Notary, Operation, ProvinceCode, Registration, RequestId, System,
 };
 use std::path::Path;
 
@@ -49,6 +50,7 @@ fn breaches(profile: &Profile<'_>) -> Result<Vec<String>, String> {
     let fixtures = load_system(profile.fixtures_root, &system).map_err(|error| error.to_string())?;
     let config = fixtures.configs.get(&system).cloned();
     let config = config.ok_or_else(|| format!("config.toml: [{system}] is missing"))?;
+    let notary = (profile.registration.notary)(config.clone()).map_err(|error| error.to_string())?;
     let adapter = (profile.registration.build)(config).map_err(|error| error.to_string())?;
     if blessing() {
         let failed = fixtures.cases.iter().filter_map(|case| {
@@ -56,7 +58,8 @@ fn breaches(profile: &Profile<'_>) -> Result<Vec<String>, String> {
         });
         return Ok(failed.collect());
     }
-    let mut book = Book { profile, adapter: adapter.as_ref(), fixtures: &fixtures, breaches: Vec::new() };
+    let (adapter, notary) = (adapter.as_ref(), notary.as_ref());
+    let mut book = Book { profile, adapter, notary, fixtures: &fixtures, breaches: Vec::new() };
     book.check_all();
     Ok(book.breaches)
 }
@@ -70,6 +73,7 @@ fn blessing() -> bool {
 struct Book<'a> {
     profile: &'a Profile<'a>,
     adapter: &'a dyn Adapter,
+    notary: &'a dyn Notary,
     fixtures: &'a Fixtures,
     breaches: Vec<String>,
 }
@@ -88,10 +92,13 @@ impl Book<'_> {
             match &case.kind {
                 Kind::Exchange(exchange) => {
                     self.encodes_steadily(case, exchange);
+                    self.verifies_requests(case, exchange);
+                    self.signs_answers_anew(case, exchange);
                     self.survives_damaged_answers(case, exchange);
                 }
                 Kind::Callback(push) => {
                     self.refuses_another_time(case, push);
+                    self.signs_pushes_anew(case, push);
                     self.survives_damaged_callbacks(case, push);
                 }
             }

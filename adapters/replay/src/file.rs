@@ -1,6 +1,7 @@
 //! `case.toml`, as it is written.
 
 use jiff::Timestamp;
+use jiff::civil::Date;
 use league_contract::{
     Call, CallbackVerdict, ProvinceCode, Reply, RequestId, StatusEvent, Transfer, document,
 };
@@ -19,6 +20,8 @@ pub(crate) struct CaseFile {
     pub(crate) now: Timestamp,
     pub(crate) answered_at: Option<Timestamp>,
     pub(crate) nonce: String,
+    pub(crate) profile: Option<String>,
+    pub(crate) expires: Option<Date>,
     pub(crate) call: Option<CallFile>,
     pub(crate) expect: ExpectFile,
 }

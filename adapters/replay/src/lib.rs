@@ -10,7 +10,8 @@
 //! | `request.http` | what `encode` must produce, byte for byte | what the partner sent |
 //! | `response.http` | what the partner answered | what `answer_callback` must produce, byte for byte |
 //!
-//! Adapters are pure, so [`replay`] needs no network and no clock, and names every field that differs.
+//! Adapters are pure, so [`replay`] needs no network and no clock, and names every field that differs; [`examine`] also
+//! says which fields are volatile and verified.
 //! [`conformance::check`] is the written contract of `league-contract` as a test; an adapter's
 //! `tests/conformance.rs` calls it and nothing else. With `BLESS=1` in the environment the same test writes the
 //! files that the adapter produces ([`bless`]) instead of checking them.
@@ -18,15 +19,28 @@
 mod case;
 mod compare;
 pub mod conformance;
+mod disguise;
+mod dress;
+mod examine;
 mod file;
 mod http;
+mod leaks;
+mod lint;
 mod load;
+mod people;
 mod replay;
+mod report;
 mod save;
 
 pub use case::{Case, DecodeFault, EncodeFault, Exchange, Expected, Kind, OpenFault, Opened, Push};
 pub use compare::Difference;
+pub use disguise::Disguise;
+pub use examine::{Examined, examine};
 pub use http::{parse_request, parse_response, write_request, write_response};
-pub use load::{FixtureError, Fixtures, load, load_system};
+pub use leaks::{Leak, Personal, leaks};
+pub use lint::{Finding, Rule, lint};
+pub use load::{FixtureError, Fixtures, load, load_system, survey};
+pub use people::People;
 pub use replay::{bless, replay};
-pub use save::save;
+pub use report::{Ran, junit};
+pub use save::{read_call, save};

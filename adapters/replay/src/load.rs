@@ -16,6 +16,8 @@ pub struct Fixtures {
     pub root: PathBuf,
     /// The configuration that the cases of each system were made with (`config.toml`). Its secrets are no secrets.
     pub configs: BTreeMap<System, AdapterConfig>,
+    /// The version of the profile that each system speaks now, where `config.toml` names it.
+    pub profiles: BTreeMap<System, String>,
     /// In order of their names.
     pub cases: Vec<Case>,
 }
@@ -38,6 +40,23 @@ pub fn load(root: &Path) -> Result<Fixtures, FixtureError> {
     read(root, None)
 }
 
+/// Reads what can be read below `root`, and what is wrong with the rest.
+///
+/// # Errors
+/// Where not even `config.toml` can be read.
+pub fn survey(root: &Path) -> Result<(Fixtures, Vec<FixtureError>), FixtureError> {
+    let (mut fixtures, dirs) = open(root, None)?;
+    let mut wrong = Vec::new();
+    for (dir, system) in dirs {
+        match load_case(root, &dir, &system) {
+            Ok(case) => fixtures.cases.push(case),
+            Err(error) => wrong.push(error),
+        }
+    }
+    fixtures.cases.sort_by(|one, other| one.name.cmp(&other.name));
+    Ok((fixtures, wrong))
+}
+
 /// Reads the fixtures of one system, whatever state the others are in.
 ///
 /// # Errors
@@ -52,22 +71,32 @@ struct ConfigFile {
     base_url: String,
     identity: String,
     secrets: Vec<String>,
+    profile: Option<String>,
 }
 
 fn read(root: &Path, only: Option<&System>) -> Result<Fixtures, FixtureError> {
-    let configs: BTreeMap<System, ConfigFile> = read_toml(&root.join("config.toml"))?;
+    let (mut fixtures, dirs) = open(root, only)?;
+    for (dir, system) in dirs {
+        fixtures.cases.push(load_case(root, &dir, &system)?);
+    }
+    fixtures.cases.sort_by(|one, other| one.name.cmp(&other.name));
+    Ok(fixtures)
+}
+
+/// The tree without its cases, and the folders in which they stand.
+fn open(root: &Path, only: Option<&System>) -> Result<(Fixtures, Vec<(PathBuf, System)>), FixtureError> {
+    let files: BTreeMap<System, ConfigFile> = read_toml(&root.join("config.toml"))?;
+    let profiles = files.iter().filter_map(|(system, file)| Some((system.clone(), file.profile.clone()?)));
+    let profiles = profiles.collect();
     let configs: BTreeMap<System, AdapterConfig> =
-        configs.into_iter().map(|(system, file)| (system, file.into())).collect();
-    let mut cases = Vec::new();
+        files.into_iter().map(|(system, file)| (system, file.into())).collect();
+    let mut dirs = Vec::new();
     for system in configs.keys().filter(|system| only.is_none_or(|only| only == *system)) {
         for parent in [root.join(system.as_path()), root.join("callbacks").join(system.as_path())] {
-            for dir in folders(&parent)? {
-                cases.push(case(root, &dir, system)?);
-            }
+            dirs.extend(folders(&parent)?.into_iter().map(|dir| (dir, system.clone())));
         }
     }
-    cases.sort_by(|one, other| one.name.cmp(&other.name));
-    Ok(Fixtures { root: root.to_owned(), configs, cases })
+    Ok((Fixtures { root: root.to_owned(), configs, profiles, cases: Vec::new() }, dirs))
 }
 
 impl From<ConfigFile> for AdapterConfig {
@@ -77,7 +106,7 @@ impl From<ConfigFile> for AdapterConfig {
     }
 }
 
-fn case(root: &Path, dir: &Path, system: &System) -> Result<Case, FixtureError> {
+pub(crate) fn load_case(root: &Path, dir: &Path, system: &System) -> Result<Case, FixtureError> {
     let path = dir.join("case.toml");
     let file: CaseFile = read_toml(&path)?;
     let fault = |problem: String| FixtureError { file: path.clone(), problem };
@@ -100,6 +129,8 @@ fn case(root: &Path, dir: &Path, system: &System) -> Result<Case, FixtureError> 
         now: file.now,
         answered_at: file.answered_at.unwrap_or(file.now),
         nonce: Nonce(nonce),
+        profile: file.profile,
+        expires: file.expires,
         kind,
     })
 }
@@ -166,7 +197,7 @@ fn push(
     Ok(Push { request, opened, verdict, response })
 }
 
-fn read_toml<T: serde::de::DeserializeOwned>(path: &Path) -> Result<T, FixtureError> {
+pub(crate) fn read_toml<T: serde::de::DeserializeOwned>(path: &Path) -> Result<T, FixtureError> {
     let fault = |problem: String| FixtureError { file: path.to_owned(), problem };
     let text = fs::read_to_string(path).map_err(|error| fault(error.to_string()))?;
     toml::from_str(&text).map_err(|error| fault(error.to_string()))

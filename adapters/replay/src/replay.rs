@@ -1,14 +1,19 @@
 //! Runs a case through an adapter.
 
 use crate::case::{Case, DecodeFault, EncodeFault, Exchange, Expected, Kind, OpenFault, Opened, Push};
-use crate::compare::{self, Difference};
+use crate::compare::{self, Difference, Found};
 use crate::http;
 use league_contract::Adapter;
 use std::path::PathBuf;
 use std::{fs, io};
 
-/// What the adapter makes otherwise than the case says; nothing when it passes.
+/// What the adapter makes otherwise than the case says, byte for byte; nothing when it passes.
 pub fn replay(case: &Case, adapter: &dyn Adapter) -> Vec<Difference> {
+    run(case, adapter).exactly()
+}
+
+/// What the adapter makes otherwise than the case says.
+pub(crate) fn run(case: &Case, adapter: &dyn Adapter) -> Found {
     match &case.kind {
         Kind::Exchange(exchange) => replay_exchange(case, exchange, adapter),
         Kind::Callback(push) => replay_callback(case, push, adapter),
@@ -38,27 +43,27 @@ pub fn bless(case: &Case, adapter: &dyn Adapter) -> io::Result<Vec<PathBuf>> {
     Ok(vec![path])
 }
 
-fn replay_exchange(case: &Case, exchange: &Exchange, adapter: &dyn Adapter) -> Vec<Difference> {
+fn replay_exchange(case: &Case, exchange: &Exchange, adapter: &dyn Adapter) -> Found {
     let request = match (adapter.encode(&exchange.call, &case.context()), &exchange.expected) {
         (Ok(request), Expected::Reply(_) | Expected::DecodeError(_)) => request,
         (Ok(_), Expected::EncodeError(fault)) => {
-            return vec![Difference::new("expect.encode_error", fault.to_string(), "a request")];
+            return fields(vec![Difference::new("expect.encode_error", fault.to_string(), "a request")]);
         }
         (Err(error), Expected::EncodeError(fault)) => {
             let actual = EncodeFault::from(&error);
-            return compare::texts("expect.encode_error", &fault.to_string(), &actual.to_string());
+            return fields(compare::texts("expect.encode_error", &fault.to_string(), &actual.to_string()));
         }
         (Err(error), Expected::Reply(_) | Expected::DecodeError(_)) => {
-            return vec![Difference::new("request", "a request", format!("no request: {error}"))];
+            return fields(vec![Difference::new("request", "a request", format!("no request: {error}"))]);
         }
     };
     let mut found = match &exchange.request {
         Some(expected) => compare::requests(expected, &request),
-        None => vec![Difference::new("request", "(request.http is missing)", format!("{request:?}"))],
+        None => fields(vec![Difference::new("request", "(request.http is missing)", format!("{request:?}"))]),
     };
     let Some(response) = &exchange.response else { return found };
     let reply = adapter.decode(&exchange.call, &case.answer_context(), response);
-    found.extend(match (&exchange.expected, reply) {
+    found.fields.extend(match (&exchange.expected, reply) {
         (Expected::Reply(expected), Ok(actual)) => compare::values("expect.reply", expected, &actual),
         (Expected::Reply(expected), Err(error)) => {
             let actual = format!("{}: {error}", DecodeFault::from(&error));
@@ -78,9 +83,9 @@ fn replay_exchange(case: &Case, exchange: &Exchange, adapter: &dyn Adapter) -> V
     found
 }
 
-fn replay_callback(case: &Case, push: &Push, adapter: &dyn Adapter) -> Vec<Difference> {
+fn replay_callback(case: &Case, push: &Push, adapter: &dyn Adapter) -> Found {
     let opened = adapter.open_callback(&push.request, case.now);
-    let mut found = match (&push.opened, opened) {
+    let mut differences = match (&push.opened, opened) {
         (Opened::Event { event, replay_key }, Ok(actual)) => {
             let mut found = compare::values("expect.event", event, &actual.event);
             found.extend(compare::texts("expect.replay_key", replay_key, &actual.replay_key));
@@ -101,9 +106,16 @@ fn replay_callback(case: &Case, push: &Push, adapter: &dyn Adapter) -> Vec<Diffe
         }
     };
     let answer = adapter.answer_callback(&push.request, push.verdict, &case.answer_context());
-    found.extend(match &push.response {
+    let mut found = match &push.response {
         Some(expected) => compare::responses(expected, &answer),
-        None => vec![Difference::new("response", "(response.http is missing)", format!("{answer:?}"))],
-    });
-    found
+        None => {
+            fields(vec![Difference::new("response", "(response.http is missing)", format!("{answer:?}"))])
+        }
+    };
+    differences.append(&mut found.fields);
+    Found { fields: differences, ..found }
+}
+
+fn fields(fields: Vec<Difference>) -> Found {
+    Found { fields, bytes: Vec::new() }
 }

@@ -3,7 +3,22 @@
 use crate::case::{Case, Exchange, Expected, Kind, Opened, Push};
 use crate::file::{self, CallFile, CaseFile, ExpectFile};
 use crate::http;
+use league_contract::Call;
+use serde::Deserialize;
 use std::{fs, io};
+
+/// Reads the `[call]` of a text in the form of `case.toml`; what else stands there is not looked at.
+///
+/// # Errors
+/// Which key, and what it must be.
+pub fn read_call(text: &str) -> Result<Call, String> {
+    #[derive(Deserialize)]
+    struct CallAlone {
+        call: CallFile,
+    }
+    let file: CallAlone = toml::from_str(text).map_err(|error| error.to_string())?;
+    file.call.read().map_err(|problem| format!("call.{problem}"))
+}
 
 /// Writes the case into its folder, which is made. The messages are written as they are: whoever records must have
 /// replaced persons and secrets before.
@@ -11,27 +26,11 @@ use std::{fs, io};
 /// # Errors
 /// Where a file can't be written.
 pub fn save(case: &Case) -> io::Result<()> {
-    let (call, expect, request, response) = match &case.kind {
-        Kind::Exchange(exchange) => (
-            Some(CallFile::of(&exchange.call)),
-            expected(exchange),
-            exchange.request.as_ref(),
-            exchange.response.as_ref(),
-        ),
-        Kind::Callback(push) => (None, opened(push), Some(&push.request), push.response.as_ref()),
+    let (request, response) = match &case.kind {
+        Kind::Exchange(exchange) => (exchange.request.as_ref(), exchange.response.as_ref()),
+        Kind::Callback(push) => (Some(&push.request), push.response.as_ref()),
     };
-    let text = toml::to_string(&CaseFile {
-        title: case.title.clone(),
-        title_zh: case.title_zh.clone(),
-        codes: case.codes.clone(),
-        tags: case.tags.clone(),
-        now: case.now,
-        answered_at: (case.answered_at != case.now).then_some(case.answered_at),
-        nonce: case.nonce.to_hex(),
-        call,
-        expect,
-    })
-    .map_err(io::Error::other)?;
+    let text = case_text(case)?;
     fs::create_dir_all(&case.dir)?;
     fs::write(case.dir.join("case.toml"), text)?;
     if let Some(request) = request {
@@ -41,6 +40,28 @@ pub fn save(case: &Case) -> io::Result<()> {
         fs::write(case.dir.join("response.http"), http::write_response(response))?;
     }
     Ok(())
+}
+
+/// The text of `case.toml`.
+pub(crate) fn case_text(case: &Case) -> io::Result<String> {
+    let (call, expect) = match &case.kind {
+        Kind::Exchange(exchange) => (Some(CallFile::of(&exchange.call)), expected(exchange)),
+        Kind::Callback(push) => (None, opened(push)),
+    };
+    toml::to_string(&CaseFile {
+        title: case.title.clone(),
+        title_zh: case.title_zh.clone(),
+        codes: case.codes.clone(),
+        tags: case.tags.clone(),
+        now: case.now,
+        answered_at: (case.answered_at != case.now).then_some(case.answered_at),
+        nonce: case.nonce.to_hex(),
+        profile: case.profile.clone(),
+        expires: case.expires,
+        call,
+        expect,
+    })
+    .map_err(io::Error::other)
 }
 
 fn expected(exchange: &Exchange) -> ExpectFile {

@@ -5,9 +5,9 @@
 use jiff::Timestamp;
 use league_contract::{
     Adapter, AdapterConfig, Answer, Call, CallContext, Callback, CallbackError, CallbackVerdict,
-    Capabilities, Completion, ConfigError, DecodeError, EncodeError, EventKind, EventSource, Method,
-    OpenFields, Operation, OrganizationPage, PartnerStatus, Receipt, Record, Registration, Reply, RequestId,
-    StatusEvent, System, WireRequest, WireResponse,
+    Capabilities, Completion, ConfigError, DecodeError, EncodeError, EventKind, EventSource, Method, Nonce,
+    Notary, NotaryError, OpenFields, Operation, OrganizationPage, PartnerStatus, Receipt, Record, Registration,
+    Reply, RequestId, StatusEvent, System, WireRequest, WireResponse,
 };
 use league_replay::conformance::{Profile, check};
 use league_replay::{bless, load, replay};
@@ -27,6 +27,9 @@ const FORGETS_TIME: u8 = 6;
 const ENCODES_WHAT_IT_DENIES: u8 = 7;
 const REFUSES_WHAT_IT_OFFERS: u8 = 8;
 const ANSWERS_OTHERWISE: u8 = 9;
+const VERIFIES_ALL: u8 = 10;
+const SIGNS_OTHERS: u8 = 11;
+const READS_ANOTHER_NONCE: u8 = 12;
 
 struct Toy<const FLAW: u8>(AtomicU32);
 
@@ -71,7 +74,7 @@ impl<const FLAW: u8> Adapter for Toy<FLAW> {
         Ok(WireRequest {
             method: Method::Post,
             target: "/".to_owned(),
-            headers: vec![("Nonce".to_owned(), nonce)],
+            headers: vec![("Nonce".to_owned(), nonce), ("Time".to_owned(), at.now.to_string())],
             body: sealed(&format!("{operation} {count}")),
         })
     }
@@ -116,9 +119,9 @@ impl<const FLAW: u8> Adapter for Toy<FLAW> {
         let text =
             opened::<FLAW>(&request.body).ok_or(CallbackError::Unauthenticated("the sum does not hold"))?;
         let (second, id) = text.split_once(' ').ok_or(CallbackError::Malformed("no space".to_owned()))?;
-        let occurred_at = second.parse().ok().and_then(|second| Timestamp::from_second(second).ok());
-        let occurred_at = occurred_at.ok_or(CallbackError::Malformed("no time".to_owned()))?;
-        let away = now.duration_since(occurred_at).as_secs();
+        let sent_at = second.parse().ok().and_then(|second| Timestamp::from_second(second).ok());
+        let sent_at = sent_at.ok_or(CallbackError::Malformed("no time".to_owned()))?;
+        let away = now.duration_since(sent_at).as_secs();
         if away.abs() > 300 && FLAW != FORGETS_TIME {
             return Err(CallbackError::Stale(away));
         }
@@ -127,7 +130,7 @@ impl<const FLAW: u8> Adapter for Toy<FLAW> {
             request_id: RequestId::parse(id).ok_or(CallbackError::Malformed("no id".to_owned()))?,
             receipt_no: "R".to_owned(),
             kind: EventKind::Status(PartnerStatus::Approved),
-            occurred_at,
+            occurred_at: "2024-07-01T01:30:00Z".parse().expect("a time"),
             reason: None,
             check_in_by: None,
             organization_id: None,
@@ -138,6 +141,40 @@ impl<const FLAW: u8> Adapter for Toy<FLAW> {
     fn answer_callback(&self, _: &WireRequest, verdict: CallbackVerdict, _: &CallContext) -> WireResponse {
         let stored = verdict == CallbackVerdict::Stored && FLAW != ANSWERS_OTHERWISE;
         WireResponse { status: if stored { 200 } else { 503 }, headers: Vec::new(), body: Vec::new() }
+    }
+}
+
+impl<const FLAW: u8> Notary for Toy<FLAW> {
+    fn verify(&self, request: &WireRequest, now: Timestamp) -> Result<(), NotaryError> {
+        let time: Option<Timestamp> = request.header("Time").and_then(|time| time.parse().ok());
+        let fresh = time.is_some_and(|time| time == now);
+        let holds = (fresh && opened::<SOUND>(&request.body).is_some()) || FLAW == VERIFIES_ALL;
+        if holds { Ok(()) } else { Err("the sum or the time does not hold".into()) }
+    }
+
+    fn moment(&self, request: &WireRequest) -> Result<CallContext, NotaryError> {
+        let now = request.header("Time").and_then(|time| time.parse().ok()).ok_or("no time")?;
+        let nonce = request.header("Nonce").and_then(|nonce| u128::from_str_radix(nonce, 16).ok());
+        let nonce = nonce.ok_or("no nonce")?.to_be_bytes();
+        Ok(CallContext { now, nonce: Nonce(if FLAW == READS_ANOTHER_NONCE { [0; 16] } else { nonce }) })
+    }
+
+    fn sign_answer(
+        &self,
+        _: &WireRequest,
+        _: Timestamp,
+        answer: WireResponse,
+    ) -> Result<WireResponse, NotaryError> {
+        let text = String::from_utf8_lossy(&answer.body).rsplit_once('|').map(|(text, _)| text.to_owned());
+        let text = text.ok_or("no sum")?;
+        let body = if FLAW == SIGNS_OTHERS { sealed(&format!("{text}!")) } else { sealed(&text) };
+        Ok(WireResponse { body, ..answer })
+    }
+
+    fn sign_push(&self, message: WireRequest, at: &CallContext) -> Result<WireRequest, NotaryError> {
+        let text = opened::<BELIEVES_ALL>(&message.body).ok_or("no sum")?;
+        let (_, id) = text.split_once(' ').ok_or("no space")?;
+        Ok(WireRequest { body: sealed(&format!("{} {id}", at.now.as_second())), ..message })
     }
 }
 
@@ -156,6 +193,7 @@ const fn registration<const FLAW: u8>(codes: &'static [&'static str]) -> Registr
         codes,
         open_fields: OpenFields { plain: &[], words: &[] },
         build: build::<FLAW>,
+        notary: |_| Ok(Arc::new(Toy::<FLAW>(AtomicU32::new(0)))),
     }
 }
 
@@ -243,6 +281,9 @@ fn every_flaw_is_found_and_named() {
         ),
         (registration::<ENCODES_WHAT_IT_DENIES>(&["OK"]), "withdraw is not offered, but not refused"),
         (registration::<REFUSES_WHAT_IT_OFFERS>(&["OK"]), "query is offered, but refused"),
+        (registration::<VERIFIES_ALL>(&["OK"]), "the notary verifies a request of which a byte was changed"),
+        (registration::<READS_ANOTHER_NONCE>(&["OK"]), "the notary reads another moment out of the request"),
+        (registration::<SIGNS_OTHERS>(&["OK"]), "signed anew, the answer is another reply"),
         (registration::<ANSWERS_OTHERWISE>(&["OK"]), "response.status\n  expected: 200\n  actual:   503"),
         (registration::<SOUND>(&["OK", "KO"]), "no case shows the code KO"),
         (registration::<SOUND>(&[]), "the profile has no code OK"),

@@ -22,6 +22,7 @@ mod codes;
 mod config;
 mod decode;
 mod encode;
+mod notary;
 mod schema;
 mod sign;
 
@@ -45,6 +46,7 @@ pub const REGISTRATION: Registration = Registration {
     codes: &codes::CODES,
     open_fields: schema::OPEN_FIELDS,
     build,
+    notary: |config| Ok(Arc::new(SmartLeague { settings: Settings::read(&config)? })),
 };
 
 fn build(config: AdapterConfig) -> Result<Arc<dyn Adapter>, ConfigError> {
