@@ -1,6 +1,7 @@
 //! The time: the machine's, or one that a test holds in its hand.
 
 use jiff::{SignedDuration, Timestamp};
+use std::time::Duration;
 use tokio::sync::watch;
 
 /// Where the time comes from. Cheap to clone; clones of a manual clock move together.
@@ -62,4 +63,21 @@ impl Clock {
     pub async fn sleep(&self, span: SignedDuration) {
         self.sleep_until(self.now().saturating_add(span).unwrap_or(Timestamp::MAX)).await;
     }
+}
+
+/// Reads a span as people write it: `500ms`, `10s`, `5m`, `6h`, `10d`, `2y` (a year has 365 days).
+#[must_use]
+pub fn duration(text: &str) -> Option<Duration> {
+    let digits = text.find(|c: char| !c.is_ascii_digit())?;
+    let number: u64 = text[..digits].parse().ok()?;
+    let millis = match &text[digits..] {
+        "ms" => 1,
+        "s" => 1000,
+        "m" => 60_000,
+        "h" => 3_600_000,
+        "d" => 86_400_000,
+        "y" => 365 * 86_400_000,
+        _ => return None,
+    };
+    number.checked_mul(millis).filter(|millis| *millis > 0).map(Duration::from_millis)
 }

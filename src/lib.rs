@@ -17,6 +17,7 @@ pub mod inbound;
 pub mod intake;
 pub mod lifecycle;
 pub mod listener;
+pub mod listing;
 pub mod notify;
 pub mod operator;
 pub mod organization;

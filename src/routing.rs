@@ -49,6 +49,15 @@ pub enum Target {
 }
 
 impl Target {
+    /// The system, if there is one.
+    #[must_use]
+    pub const fn system(&self) -> Option<&System> {
+        match self {
+            Self::System(system) => Some(system),
+            Self::Internal | Self::None => None,
+        }
+    }
+
     /// The word in the routes file and in the API.
     #[must_use]
     pub fn as_str(&self) -> &str {

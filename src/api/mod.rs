@@ -5,6 +5,7 @@ mod description;
 mod error;
 mod events;
 mod inbox;
+mod look;
 mod measure;
 mod operator;
 mod organizations;
@@ -127,6 +128,11 @@ fn operators() -> OpenApiRouter<Arc<ApiState>> {
     OpenApiRouter::new()
         .routes(routes!(operator::act))
         .routes(routes!(operator::audit))
+        .routes(routes!(look::list))
+        .routes(routes!(look::search))
+        .routes(routes!(look::export, look::export_search))
+        .routes(routes!(look::stats))
+        .routes(routes!(look::failures))
         .routes(routes!(webhooks::list))
         .routes(routes!(webhooks::act))
         .routes(routes!(stories::show))

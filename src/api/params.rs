@@ -4,6 +4,7 @@ use super::systems::Switch;
 use super::{ApiProblem, ApiState};
 use crate::operator::Act;
 use axum::extract::{FromRequestParts, Path, Query};
+use axum::http::Uri;
 use axum::http::request::Parts;
 use league_contract::{Problem, ProblemCode, RequestId};
 use serde::de::DeserializeOwned;
@@ -12,11 +13,10 @@ use std::sync::Arc;
 /// The query of a request, read as `T`.
 pub(super) struct Params<T>(pub(super) T);
 
-impl<T: DeserializeOwned> FromRequestParts<Arc<ApiState>> for Params<T> {
-    type Rejection = ApiProblem;
-
-    async fn from_request_parts(parts: &mut Parts, state: &Arc<ApiState>) -> Result<Self, ApiProblem> {
-        match Query::<T>::try_from_uri(&parts.uri) {
+impl<T: DeserializeOwned> Params<T> {
+    /// Reads the query of an address.
+    pub(super) fn read(uri: &Uri, state: &ApiState) -> Result<Self, ApiProblem> {
+        match Query::<T>::try_from_uri(uri) {
             Ok(Query(value)) => Ok(Self(value)),
             Err(rejection) => {
                 // The library names the parameter and what it should be, not what it was.
@@ -31,6 +31,14 @@ impl<T: DeserializeOwned> FromRequestParts<Arc<ApiState>> for Params<T> {
                 ))
             }
         }
+    }
+}
+
+impl<T: DeserializeOwned> FromRequestParts<Arc<ApiState>> for Params<T> {
+    type Rejection = ApiProblem;
+
+    async fn from_request_parts(parts: &mut Parts, state: &Arc<ApiState>) -> Result<Self, ApiProblem> {
+        Self::read(&parts.uri, state)
     }
 }
 

@@ -34,6 +34,8 @@ pub(super) enum DbCommand {
         /// A file that `db backup` wrote
         file: PathBuf,
     },
+    /// Count all transfers anew, after somebody has changed their states by hand in the database
+    Recount,
 }
 
 #[derive(Args, Debug)]
@@ -53,6 +55,7 @@ pub(super) async fn run(context: &Context, command: DbCommand) -> Done {
     match command {
         DbCommand::Migrate => migrate(context).await,
         DbCommand::Copy(args) => copy(context, &args).await,
+        DbCommand::Recount => recount(context).await,
         DbCommand::Backup { file } => backup(context, &file).await,
         DbCommand::Prune { dry_run, older_than } => prune(context, dry_run, older_than).await,
         DbCommand::Restore { file } => restore(context, &file).await,
@@ -211,6 +214,21 @@ async fn migrate(context: &Context) -> Done {
     context.out.line(context.out.lang.pick(
         if done { "数据库已就绪" } else { "数据库已是最新" },
         if done { "the database is ready" } else { "the database was up to date" },
+    ));
+    Ok(())
+}
+
+async fn recount(context: &Context) -> Done {
+    let app = context.app().await?;
+    let mut tx = app.store.write("recount").await?;
+    let mended = tx.recount().await?;
+    tx.commit().await?;
+    if context.out.json {
+        return context.out.value(&serde_json::json!({"mended": mended}));
+    }
+    context.out.line(context.out.lang.pick(
+        if mended { "计数有误，已更正" } else { "计数无误" },
+        if mended { "the counts were wrong, and are mended" } else { "the counts were right" },
     ));
     Ok(())
 }

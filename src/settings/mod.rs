@@ -6,8 +6,8 @@ mod http;
 mod reader;
 mod webhooks;
 
+pub use crate::clock::duration;
 pub use http::HttpSettings;
-pub use reader::duration;
 
 use crate::gate::Limits;
 use crate::partner::{Policy, Watch};

@@ -1,6 +1,7 @@
 //! Typed reading of a merged configuration tree, noting every key that was asked for: what is left over is unknown.
 
 use super::{ConfigProblem, DEFAULTS, ENVIRONMENT_PREFIX, Variables, read_secret_file};
+use crate::clock::duration;
 use crate::gate::Calendar;
 use config::{Config, Environment, File, FileFormat, Value, ValueKind};
 use std::collections::{BTreeMap, BTreeSet};
@@ -352,21 +353,4 @@ impl Reader {
             self.report(&key, &format!("is not a key of the gateway{hint}"));
         }
     }
-}
-
-/// Reads a span as the configuration writes it: `500ms`, `10s`, `5m`, `6h`, `10d`, `2y` (a year has 365 days).
-#[must_use]
-pub fn duration(text: &str) -> Option<Duration> {
-    let digits = text.find(|c: char| !c.is_ascii_digit())?;
-    let number: u64 = text[..digits].parse().ok()?;
-    let millis = match &text[digits..] {
-        "ms" => 1,
-        "s" => 1000,
-        "m" => 60_000,
-        "h" => 3_600_000,
-        "d" => 86_400_000,
-        "y" => 365 * 86_400_000,
-        _ => return None,
-    };
-    number.checked_mul(millis).filter(|millis| *millis > 0).map(Duration::from_millis)
 }

@@ -26,43 +26,6 @@ pub struct NewTransfer {
     pub person: SealedTransfer,
 }
 
-/// What a list is narrowed to. Everything left out does not narrow.
-#[derive(Debug, Clone, Default)]
-pub struct Filter {
-    /// Only this state.
-    pub state: Option<crate::transfer::State>,
-    /// Only this system.
-    pub system: Option<league_contract::System>,
-    /// Only this province.
-    pub province_code: Option<league_contract::ProvinceCode>,
-    /// Only ids below this one: the cursor of the page before.
-    pub before: Option<i64>,
-    /// At most so many.
-    pub limit: u32,
-}
-
-/// One page of a list, newest first.
-#[derive(Debug)]
-pub struct Listed {
-    /// The page.
-    pub rows: Vec<Stored>,
-    /// The next page's `before`, if there may be one.
-    pub next: Option<i64>,
-}
-
-/// How many transfers of a system are in a state, and the oldest that is due.
-#[derive(Debug, Clone, PartialEq, Eq, sqlx::FromRow)]
-pub struct Stat {
-    /// Which system.
-    pub system: String,
-    /// Which state.
-    pub state: String,
-    /// How many.
-    pub count: i64,
-    /// When the oldest of them is or was due, in milliseconds since the epoch.
-    pub oldest_due: Option<i64>,
-}
-
 /// What an occurrence changed in one transfer.
 #[derive(Debug, Clone)]
 pub struct Save {
@@ -326,6 +289,15 @@ impl Tx {
                     .bind(id)
             )?;
         }
+        execute!(
+            self,
+            "noting a person",
+            sqlx::query("INSERT INTO people (person, transfer_id) VALUES ($1, $2)")
+                .bind(&new.person.index)
+                .bind(id)
+        )?;
+        self.count_arrival(id, entry.created_at);
+        self.count_lines(entry, lines, entry.created_at);
         self.append_lines(id, &entry.request_id, lines, cause, entry.created_at);
         Ok(id)
     }
@@ -380,6 +352,7 @@ impl Tx {
         let mut ended = Vec::new();
         for save in saves {
             let Save { step: Advance { entry, lines, .. }, cause, at, .. } = save;
+            self.count_lines(entry, lines, *at);
             self.append_lines(entry.id, &entry.request_id, lines, *cause, *at);
             if entry.state.is_final() {
                 ended.push(entry.id);
@@ -409,6 +382,18 @@ impl Tx {
     /// # Errors
     /// [`StoreError`].
     pub async fn replace_document(&mut self, new: &NewTransfer, id: i64) -> Result<(), StoreError> {
+        let was: Option<(String, String)> = on!(self, "looking at what is amended", db => sqlx::query_as(
+            "SELECT system, state FROM transfers WHERE id = $1").bind(id).fetch_optional(db))?;
+        if let Some((system, state)) = was.filter(|(system, _)| system != new.entry.system.as_str()) {
+            self.count_system(&state, &system, new.entry.system.as_str());
+        }
+        execute!(
+            self,
+            "amending whose transfer it is",
+            sqlx::query("UPDATE people SET person = $2 WHERE person = (SELECT person FROM transfers WHERE id = $1) AND transfer_id = $1")
+                .bind(id)
+                .bind(&new.person.index)
+        )?;
         execute!(
             self,
             "amending a transfer's person",
@@ -439,36 +424,5 @@ impl Tx {
             .bind(&new.person.index)
             .bind(&new.person.digest))?;
         Ok(())
-    }
-
-    /// A page of transfers, newest first.
-    ///
-    /// # Errors
-    /// [`StoreError`].
-    pub async fn list(&mut self, filter: &Filter) -> Result<Listed, StoreError> {
-        let rows: Vec<TransferRow> = on!(self, "listing transfers", db => sqlx::query_as(concat!(
-            "SELECT ", transfer_columns!(), " FROM transfers WHERE ($1 IS NULL OR state = $1) \
-             AND ($2 IS NULL OR system = $2) AND ($3 IS NULL OR province_code = $3) AND ($4 IS NULL OR id < $4) \
-             ORDER BY id DESC LIMIT $5"))
-            .bind(filter.state.map(crate::transfer::State::as_str))
-            .bind(filter.system.as_ref().map(|system| system.as_str().to_owned()))
-            .bind(filter.province_code.map(|code| code.to_string()))
-            .bind(filter.before)
-            .bind(i64::from(filter.limit))
-            .fetch_all(db))?;
-        let rows = rows.into_iter().map(Stored::try_from).collect::<Result<Vec<_>, _>>()?;
-        let full = u32::try_from(rows.len()).is_ok_and(|count| count == filter.limit);
-        let next = rows.last().filter(|_| full).map(|row| row.entry.id);
-        Ok(Listed { rows, next })
-    }
-
-    /// Counts by system and state.
-    ///
-    /// # Errors
-    /// [`StoreError`].
-    pub async fn stats(&mut self) -> Result<Vec<Stat>, StoreError> {
-        on!(self, "counting transfers", db => sqlx::query_as(
-            "SELECT system, state, COUNT(*) AS count, MIN(due_at) AS oldest_due FROM transfers \
-             GROUP BY system, state ORDER BY system, state").fetch_all(db))
     }
 }

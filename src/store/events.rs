@@ -228,13 +228,14 @@ impl Tx {
         self.lines.extend(self.turned.iter().map(alarm_line));
     }
 
-    /// Writes the lines that the transaction gathered so far.
+    /// Writes the lines that the transaction gathered so far, and what it counted.
     pub(super) async fn write_lines(&mut self) -> Result<(), StoreError> {
         let lines = std::mem::take(&mut self.lines);
-        if lines.is_empty() {
+        if lines.is_empty() && !self.counted() {
             return Ok(());
         }
         self.lock_feed().await?;
+        self.write_counts().await?;
         self.for_all("writing the timeline", &INSERT, &lines, PendingLine::columns).await
     }
 

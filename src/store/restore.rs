@@ -97,8 +97,8 @@ impl Tx {
     /// # Errors
     /// [`StoreError`]; what does not fit is no error, but what is returned, in words.
     pub async fn require_keys(&mut self, sealer: &Sealer) -> Result<Result<(), String>, StoreError> {
-        let filter = super::Filter { limit: 1, ..super::Filter::default() };
-        let newest = self.list(&filter).await?.rows.pop();
+        let page = self.list(&super::Filter::default(), super::Sort::Newest, None, 1).await?;
+        let newest = page.rows.into_iter().next();
         let Some(stored) = newest.filter(|stored| !stored.document_sealed.is_empty()) else {
             return Ok(Ok(()));
         };

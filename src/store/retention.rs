@@ -30,11 +30,33 @@ struct Kept {
 }
 
 /// Only what has ended, and long ago, whatever else was seen a moment before.
+macro_rules! over {
+    () => {
+        "transfers.id = v.id AND transfers.updated_at < v.ended \
+         AND transfers.state IN ('completed', 'rejected', 'overdue', 'withdrawn')"
+    };
+}
+
 static ERASE: Batch<3> = Batch::new(
     ["id", "ended", "empty"],
-    "UPDATE transfers SET masked_name = '', masked_id_number = '', masked_phone = '', person = v.empty, \
-     version = transfers.version + 1 FROM v WHERE transfers.id = v.id AND transfers.updated_at < v.ended \
-     AND transfers.state IN ('completed', 'rejected', 'overdue', 'withdrawn') RETURNING transfers.id, transfers.request_id",
+    concat!(
+        "UPDATE transfers SET masked_name = '', masked_id_number = '', masked_phone = '', person = v.empty, \
+         version = transfers.version + 1 FROM v WHERE ",
+        over!(),
+        " RETURNING transfers.id, transfers.request_id"
+    ),
+);
+
+/// Before the person's index is gone from the transfers: it leads to these rows.
+static PEOPLE: Batch<2> = Batch::new(
+    ["id", "ended"],
+    concat!(
+        "DELETE FROM people WHERE person IN (SELECT person FROM transfers JOIN v ON ",
+        over!(),
+        ") AND transfer_id IN (SELECT transfers.id FROM transfers JOIN v ON ",
+        over!(),
+        ")"
+    ),
 );
 
 static DOCUMENTS: Batch<1> =
@@ -83,6 +105,7 @@ impl Tx {
             page.iter().filter(|row| row.updated_at < ended && is_final(row)).map(|row| row.id).collect();
         due.sort_unstable();
         let empty: &[u8] = &[];
+        self.for_all("erasing persons", &PEOPLE, &due, |id| [(*id).into(), ended.into()]).await?;
         let erased: Vec<(i64, String)> = self
             .of_all("erasing personal data", &ERASE, &due, |id| [(*id).into(), ended.into(), empty.into()])
             .await?;

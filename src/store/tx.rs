@@ -1,6 +1,7 @@
 //! Connections and transactions.
 
 use super::alarms::Turned;
+use super::counts::Pending;
 use super::dialect::{self, Text};
 use super::events::PendingLine;
 use super::group::{Groups, commit_groups};
@@ -84,6 +85,8 @@ pub struct Tx {
     pub(super) lines: Vec<PendingLine>,
     /// Alarms that were raised or cleared, told after the commit.
     pub(super) turned: Vec<Turned>,
+    /// What changes in the counts, written with the commit.
+    pub(super) counts: Pending,
     /// Everything else that logs and metrics are told after the commit.
     told: Vec<Box<dyn FnOnce() + Send>>,
     writes: bool,
@@ -352,7 +355,7 @@ impl Store {
             }
         };
         let inner = begun.map_err(|source| StoreError::Database { action: "beginning to read", source })?;
-        Ok(Tx { inner, name, writes: false, lines: Vec::new(), turned: Vec::new(), told: Vec::new() })
+        Ok(Tx::new(inner, name, false))
     }
 
     /// Makes clear text that was deleted unreadable in the database's log as well. Returns whether it was
@@ -412,11 +415,16 @@ impl Inner {
             }
         };
         let inner = begun.map_err(|source| StoreError::Database { action: "beginning to write", source })?;
-        Ok(Tx { inner, name, writes: true, lines: Vec::new(), turned: Vec::new(), told: Vec::new() })
+        Ok(Tx::new(inner, name, true))
     }
 }
 
 impl Tx {
+    fn new(inner: TxInner, name: &'static str, writes: bool) -> Self {
+        let (lines, turned, told) = (Vec::new(), Vec::new(), Vec::new());
+        Self { inner, name, lines, turned, counts: Pending::default(), told, writes }
+    }
+
     /// Whether what is read in order to be written needs a lock.
     pub(super) const fn locks(&self) -> bool {
         self.writes && matches!(self.inner, TxInner::Postgres(_))

@@ -181,7 +181,8 @@ impl Opener<'_> {
     #[must_use]
     pub fn is_fed_by(self, system: &str) -> bool {
         let partner = System::parse(system).and_then(|system| self.partners.get(&system));
-        partner.is_none_or(|partner| !matches!(partner.link().adapter.capabilities().events, EventSource::Push))
+        partner
+            .is_none_or(|partner| !matches!(partner.link().adapter.capabilities().events, EventSource::Push))
     }
 
     /// The masking of a system's messages about nobody that we know.

@@ -4,6 +4,7 @@ mod changes;
 mod feed;
 mod inbox;
 mod input;
+mod look;
 mod operator;
 mod organizations;
 mod refusals;

@@ -11,6 +11,7 @@ mod delivery;
 mod doctor;
 mod gate;
 mod listeners;
+mod looking;
 mod masking;
 mod metrics;
 mod model;

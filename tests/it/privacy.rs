@@ -150,6 +150,13 @@ async fn live(test: &TestApp) -> Vec<Vec<u8>> {
         .filter_map(|one| one["request_id"].as_str().map(str::to_owned))
         .collect();
     bodies.push(list.body);
+    for path in
+        ["transfers?limit=1000", "transfers:export", "transfers:export?format=csv", "stats", "failures"]
+    {
+        bodies.push(test.client.get(&format!("/v1/operator/{path}")).await.body);
+    }
+    let theirs = json!({"id_number": person(1).id_number});
+    bodies.push(test.client.post("/v1/operator/transfers:search", &theirs).await.body);
     for id in ids {
         bodies.push(test.client.get(&format!("/v1/transfers/{id}")).await.body);
     }

@@ -29,6 +29,7 @@ const FLOORS: [&[&str]; 7] = [
         "organization::search",
         "access",
         "view",
+        "listing",
         "retention",
         "rotation",
     ],

@@ -10,16 +10,16 @@ fn repository() -> PathBuf {
     PathBuf::from(env!("CARGO_MANIFEST_DIR"))
 }
 
-fn text(bytes: &[u8]) -> String {
+pub(crate) fn text(bytes: &[u8]) -> String {
     String::from_utf8_lossy(bytes).into_owned()
 }
 
-fn code(output: &Output) -> i32 {
+pub(crate) fn code(output: &Output) -> i32 {
     output.status.code().expect("not killed by a signal")
 }
 
 /// A configuration against systems that are not there, on a free port.
-fn configured(folder: &TempDir) -> PathBuf {
+pub(crate) fn configured(folder: &TempDir) -> PathBuf {
     let path = folder.path().join("gateway.toml");
     let sandbox = std::fs::read_to_string(repository().join("config/sandbox.toml")).expect("sample");
     let database = folder.path().join("gateway.db");
@@ -31,7 +31,7 @@ fn configured(folder: &TempDir) -> PathBuf {
     path
 }
 
-fn run(config: &Path, arguments: &[&str]) -> Output {
+pub(crate) fn run(config: &Path, arguments: &[&str]) -> Output {
     program().arg("--config").arg(config).args(arguments).output().expect("runs")
 }
 

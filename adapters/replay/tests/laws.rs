@@ -6,8 +6,8 @@ use jiff::Timestamp;
 use league_contract::{
     Adapter, AdapterConfig, Answer, Call, CallContext, Callback, CallbackError, CallbackVerdict,
     Capabilities, Completion, ConfigError, DecodeError, EncodeError, EventKind, EventSource, Method, Nonce,
-    Notary, NotaryError, OpenFields, Operation, OrganizationPage, PartnerStatus, Receipt, Record, Registration,
-    Reply, RequestId, StatusEvent, System, WireRequest, WireResponse,
+    Notary, NotaryError, OpenFields, Operation, OrganizationPage, PartnerStatus, Receipt, Record,
+    Registration, Reply, RequestId, StatusEvent, System, WireRequest, WireResponse,
 };
 use league_replay::conformance::{Profile, check};
 use league_replay::{bless, load, replay};

@@ -135,11 +135,26 @@ pub(super) async fn multiply(database: &Database, total: usize) -> anyhow::Resul
         }
         there = db.number("SELECT COUNT(*) FROM transfers").await?;
     }
-    db.execute(
+    number_anew(&mut db, database).await?;
+    db.close().await
+}
+
+/// What the gateway keeps beside its transfers, of a store that was filled behind its back.
+pub(super) async fn number_anew(db: &mut Connection, database: &Database) -> anyhow::Result<()> {
+    for sql in [
         "INSERT INTO open_people (person, transfer_id) SELECT person, id FROM transfers \
          WHERE state NOT IN ('completed', 'rejected', 'overdue', 'withdrawn') ON CONFLICT DO NOTHING",
-    )
-    .await?;
+        "DELETE FROM people",
+        "INSERT INTO people (person, transfer_id) SELECT person, id FROM transfers ORDER BY person, id",
+        "DELETE FROM counts WHERE kind = 'standing'",
+        "INSERT INTO counts (kind, since, system, what, number) \
+         SELECT 'standing', 0, system, state, COUNT(*) FROM transfers GROUP BY system, state",
+        "DELETE FROM arrivals",
+        "INSERT INTO arrivals (hour, first_id, last_id) SELECT created_at / 3600000 * 3600000 AS hour, MIN(id), MAX(id) \
+         FROM transfers GROUP BY created_at / 3600000 * 3600000",
+    ] {
+        db.execute(sql).await?;
+    }
     if database.is_sqlite() {
         db.execute("ANALYZE; PRAGMA wal_checkpoint(TRUNCATE)").await?;
     } else {
@@ -152,7 +167,7 @@ pub(super) async fn multiply(database: &Database, total: usize) -> anyhow::Resul
         db.execute("VACUUM ANALYZE").await?;
         db.execute("CHECKPOINT").await?;
     }
-    db.close().await
+    Ok(())
 }
 
 /// Where copies go: transfers up to `last` again, `step` further, due at `due`; their names end in the `round`.

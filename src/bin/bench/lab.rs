@@ -27,6 +27,8 @@ pub(super) struct Lab {
     pub(super) http: Http,
     pub(super) sink: Partner,
     pub(super) program: Program,
+    /// How many transfers lists are looked for among.
+    pub(super) rows: i64,
 }
 
 /// What a daemon is configured with, beside what all have.
@@ -68,7 +70,7 @@ impl Lab {
         } else {
             Err("no --peers: no job queue was run".to_owned())
         };
-        Ok(Self { folder, quick, keys, queues, http, sink, program })
+        Ok(Self { folder, quick, keys, queues, http, sink, program, rows: 1_000_000 })
     }
 
     pub(super) fn folder(&self) -> &Path {

@@ -12,6 +12,7 @@ mod fill;
 mod http;
 mod lab;
 mod latency;
+mod lists;
 mod machine;
 mod peers;
 mod process;
@@ -49,6 +50,9 @@ struct Arguments {
     /// Only these groups of figures (repeatable)
     #[arg(long, value_enum)]
     only: Vec<Group>,
+    /// How many transfers lists are looked for among; ten millions need 30 GB
+    #[arg(long, default_value_t = 1_000_000, value_parser = clap::value_parser!(i64).range(10_000..))]
+    rows: i64,
     /// Where SQLite's files are made; a disk, not memory
     #[arg(long, value_name = "FOLDER")]
     folder: Option<PathBuf>,
@@ -84,11 +88,20 @@ enum Group {
     Callbacks,
     /// A million finished, a million queued
     Volume,
+    /// What administrators look at, among `--rows` transfers
+    Lists,
 }
 
 impl Group {
-    const ALL: [Self; 6] =
-        [Self::Drain, Self::Latency, Self::Hanging, Self::Restart, Self::Callbacks, Self::Volume];
+    const ALL: [Self; 7] = [
+        Self::Drain,
+        Self::Latency,
+        Self::Hanging,
+        Self::Restart,
+        Self::Callbacks,
+        Self::Volume,
+        Self::Lists,
+    ];
 }
 
 #[derive(Subcommand, Debug)]
@@ -123,7 +136,8 @@ fn main() -> anyhow::Result<ExitCode> {
 async fn measure(arguments: &Arguments) -> anyhow::Result<()> {
     let program = Program::new(arguments.gateway.clone())?;
     let peers = arguments.peers && arguments.database != Which::Sqlite;
-    let lab = Lab::open(arguments.folder.as_deref(), arguments.quick, peers, program).await?;
+    let mut lab = Lab::open(arguments.folder.as_deref(), arguments.quick, peers, program).await?;
+    lab.rows = arguments.rows;
     let mut report = Report::new(arguments.quick);
     let groups = if arguments.only.is_empty() { &Group::ALL[..] } else { &arguments.only };
     if arguments.database != Which::Postgres {
@@ -163,6 +177,7 @@ async fn run(lab: &Lab, server: &Server, groups: &[Group], report: &mut Report) 
             Group::Restart => restart::figures(lab, server, report).await,
             Group::Callbacks => callbacks::figures(lab, server, report).await,
             Group::Volume => volume::figures(lab, server, report).await,
+            Group::Lists => lists::figures(lab, server, report).await,
         };
         if let Err(error) = measured {
             report.failed(&format!("{group:?}"), &format!("{error:#}"));

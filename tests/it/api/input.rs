@@ -45,9 +45,14 @@ async fn what_is_no_document_is_refused() {
 async fn a_body_that_is_too_large_is_refused() {
     let test = Setup::by_hand().start().await;
     let large = vec![b' '; 10 * 1024 * 1024];
-    for path in
-        ["/v1/transfers", "/v1/transfers:batch", "/v1/organizations/check", "/v1/transfers/A/withdraw"]
-    {
+    for path in [
+        "/v1/transfers",
+        "/v1/transfers:batch",
+        "/v1/organizations/check",
+        "/v1/transfers/A/withdraw",
+        "/v1/operator/transfers:search",
+        "/v1/operator/transfers:export",
+    ] {
         test.client.post_text(path, large.clone()).await.problem(413, "payload_too_large");
     }
     // The next request is answered as ever.
@@ -69,6 +74,12 @@ async fn tokens_and_their_roles() {
         ("POST", "/v1/transfers/A/amend"),
         ("POST", "/v1/transfers/A/withdraw"),
         ("POST", "/v1/organizations/check"),
+        ("GET", "/v1/operator/transfers"),
+        ("POST", "/v1/operator/transfers:search"),
+        ("GET", "/v1/operator/transfers:export"),
+        ("POST", "/v1/operator/transfers:export"),
+        ("GET", "/v1/operator/stats"),
+        ("GET", "/v1/operator/failures"),
     ];
     let wrong = test.client.with_token("lgw_0000");
     let none = test.client.with_token("");
@@ -177,6 +188,12 @@ async fn the_description_names_every_path() {
         ("/v1/operator/systems/{system}/{switch}", "post"),
         ("/v1/operator/alarms", "get"),
         ("/v1/operator/alarms/clear", "post"),
+        ("/v1/operator/transfers", "get"),
+        ("/v1/operator/transfers:search", "post"),
+        ("/v1/operator/transfers:export", "get"),
+        ("/v1/operator/transfers:export", "post"),
+        ("/v1/operator/stats", "get"),
+        ("/v1/operator/failures", "get"),
     ];
     for (path, method) in expected {
         assert!(description["paths"][path][method]["responses"].is_object(), "{method} {path}");

@@ -367,6 +367,9 @@ async fn a_withdrawal_after_a_doubtful_submit_asks_first() {
         // As after an answer that told to come again: queued, with a submit of which nobody knows.
         let mut connection = test.connection().await;
         sqlx::query("UPDATE transfers SET state = 'queued'").execute(&mut connection).await.expect("changed");
+        let mut tx = test.app.store.write("test").await.expect("it begins");
+        assert!(tx.recount().await.expect("it is counted"), "a hand has changed a state");
+        tx.commit().await.expect("it commits");
         let answer = test.client.post("/v1/transfers/DOUBT/withdraw", &json!({"reason": "改变计划"})).await;
         assert_eq!(answer.status, 202, "{}", side.system);
         for _ in 0..4 {

@@ -178,6 +178,7 @@ impl World {
         let conflicts = "SELECT request_id || ': ' || cause || ' ' || COALESCE(detail, '') FROM events WHERE kind = 'conflict'";
         wrong.extend(self.database.column::<String>(conflicts).await);
         wrong.extend(self.chains().await);
+        wrong.extend(self.database.miscounted().await);
         for id in self.asked.clone() {
             if wrong.iter().any(|wrong| wrong.contains(id.as_str())) {
                 wrong.extend(self.story(id.as_str()).await);

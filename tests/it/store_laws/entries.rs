@@ -1,12 +1,12 @@
 //! Transfers: in, out, and found again.
 
 use super::backend::Bench;
-use super::samples::{GUANGDONG, NATIONAL, at, insert, request_id, sample};
+use super::samples::{GUANGDONG, at, insert, request_id, sample};
 use jiff::Timestamp;
 use league_contract::{Organization, OrganizationKind, PartnerStatus, ProvinceCode};
 use league_gateway::organization::suggestion::Suggestion;
 use league_gateway::seal::SealedTransfer;
-use league_gateway::store::{Filter, NewTransfer, Shown, Stat, StoreError, Stored};
+use league_gateway::store::{NewTransfer, Shown, StoreError, Stored};
 use league_gateway::transfer::{
     Advance, Cause, Entry, Event, Held, LastError, Milestones, State, Verdict, Withdrawal,
 };
@@ -261,87 +261,4 @@ pub(super) async fn an_amended_document_takes_the_place_of_the_old(bench: Bench)
         bench.read(async |tx| tx.open_transfer_of(person).await).await.map(|stored| stored.entry.id)
     };
     assert_eq!((of(&first.person.index).await, of(&amended.person.index).await), (None, Some(id)));
-}
-
-/// Twelve transfers: two systems, three states, two provinces, in turn.
-async fn dozen(bench: &Bench) {
-    let states = [State::Queued, State::Submitted, State::Completed];
-    for (number, state) in (1..=12).zip(states.iter().cycle()) {
-        bench
-            .put_with(number, |entry| {
-                entry.state = *state;
-                entry.due_at = (!state.is_final()).then(|| at(100 - number));
-                if number % 2 == 0 {
-                    entry.system = GUANGDONG.clone();
-                }
-                if number > 6 {
-                    entry.province_code = ProvinceCode::parse("440000").expect("code");
-                }
-            })
-            .await;
-    }
-}
-
-async fn listed(bench: &Bench, filter: Filter) -> (Vec<i64>, Option<i64>) {
-    let page = bench.read(async |tx| tx.list(&filter).await).await;
-    (page.rows.iter().map(|row| row.entry.id).collect(), page.next)
-}
-
-pub(super) async fn lists_narrow(bench: Bench) {
-    dozen(&bench).await;
-    let all = Filter { limit: 50, ..Filter::default() };
-    let ids = async |filter: Filter| listed(&bench, filter).await.0;
-    assert_eq!(ids(all.clone()).await, (1..=12).rev().collect::<Vec<_>>());
-    assert_eq!(ids(Filter { state: Some(State::Queued), ..all.clone() }).await, [10, 7, 4, 1]);
-    assert_eq!(ids(Filter { system: Some(GUANGDONG.clone()), ..all.clone() }).await, [12, 10, 8, 6, 4, 2]);
-    let province_code = ProvinceCode::parse("440000");
-    assert_eq!(ids(Filter { province_code, ..all.clone() }).await, [12, 11, 10, 9, 8, 7]);
-    let narrow = Filter {
-        state: Some(State::Completed),
-        system: Some(NATIONAL.clone()),
-        province_code,
-        ..all.clone()
-    };
-    assert_eq!(ids(narrow).await, [9]);
-    assert_eq!(ids(Filter { state: Some(State::Failed), ..all }).await, [0i64; 0]);
-}
-
-pub(super) async fn lists_page_newest_first(bench: Bench) {
-    dozen(&bench).await;
-    let mut seen = Vec::new();
-    let mut before = None;
-    loop {
-        let (ids, next) = listed(&bench, Filter { before, limit: 5, ..Filter::default() }).await;
-        assert!(ids.len() <= 5);
-        seen.extend(ids);
-        if next.is_none() {
-            break;
-        }
-        before = next;
-    }
-    assert_eq!(seen, (1..=12).rev().collect::<Vec<_>>());
-    let (last, next) = listed(&bench, Filter { before: Some(1), limit: 5, ..Filter::default() }).await;
-    assert_eq!((last, next), (vec![], None));
-}
-
-pub(super) async fn stats_count_by_system_and_state(bench: Bench) {
-    assert_eq!(bench.read(async |tx| tx.stats().await).await, []);
-    dozen(&bench).await;
-    let stat = |system: &str, state: State, oldest: Option<i64>| Stat {
-        system: system.into(),
-        state: state.as_str().into(),
-        count: 2,
-        oldest_due: oldest.map(|second| at(second).as_millisecond()),
-    };
-    assert_eq!(
-        bench.read(async |tx| tx.stats().await).await,
-        [
-            stat("guangdong", State::Completed, None),
-            stat("guangdong", State::Queued, Some(90)),
-            stat("guangdong", State::Submitted, Some(92)),
-            stat("smart_league", State::Completed, None),
-            stat("smart_league", State::Queued, Some(93)),
-            stat("smart_league", State::Submitted, Some(89)),
-        ]
-    );
 }

@@ -10,12 +10,14 @@ mod backend;
 mod backup;
 mod callbacks;
 mod copy;
+mod counts;
 mod crash;
 mod damage;
 mod doors;
 mod entries;
 mod feed;
 mod leases;
+mod look;
 mod presence;
 mod rescue;
 mod same_schema;
@@ -46,10 +48,18 @@ macro_rules! every_law_on {
                 a_request_id_twice_fails_whole
                 one_open_transfer_per_person
                 whoever_has_ended_may_move_again
-                an_amended_document_takes_the_place_of_the_old
-                lists_narrow
-                lists_page_newest_first
-                stats_count_by_system_and_state;
+                an_amended_document_takes_the_place_of_the_old;
+            counts:
+                counts_are_by_system_and_state
+                counts_are_what_a_full_count_finds
+                a_recount_mends_what_a_hand_has_changed
+                what_comes_and_goes_is_counted_with_its_time;
+            look:
+                a_list_is_what_a_look_at_every_row_finds
+                a_page_looks_at_a_stretch_and_goes_on
+                a_damaged_row_is_left_out_of_a_list
+                whom_an_amendment_names_is_found
+                failures_are_grouped_by_system_and_cause;
             audit:
                 rows_follow_each_other_and_are_sound
                 a_changed_row_is_found

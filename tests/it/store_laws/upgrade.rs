@@ -1,7 +1,8 @@
 //! What an older program stored is there after an upgrade.
 
 use super::backend::{Backend, Bench, Postgres, Sqlite};
-use super::samples::{GUANGDONG, NATIONAL, insert, request_id, sample};
+use super::samples::{GUANGDONG, NATIONAL, at, insert, request_id, sample};
+use league_gateway::store::{Filter, Person, Sort};
 use league_gateway::transfer::State;
 
 const COLUMNS: &str = "request_id, system, state, province_code, destination_name, attempts, tries, due_at, milestones, \
@@ -58,6 +59,11 @@ async fn nothing_is_lost_by_an_upgrade<B: Backend>() {
     let of = async |person: &[u8]| bench.read(async |tx| tx.open_transfer_of(person).await).await;
     assert_eq!(of(&[0x51]).await.expect("it is open").entry.id, 1);
     assert!(of(&[0x52]).await.is_none(), "that one is over");
+    assert_eq!(bench.database.miscounted().await, [""; 0]);
+    let theirs =
+        Filter { person: Some(Person(vec![0x52])), created_before: Some(at(0)), ..Filter::default() };
+    let page = bench.read(async |tx| tx.list(&theirs, Sort::Newest, None, 9).await).await;
+    assert_eq!(page.rows.iter().map(|row| row.entry.id).collect::<Vec<_>>(), [2]);
     assert_eq!(bench.read(async |tx| tx.timeline(1).await).await.len(), 1);
     assert_eq!(bench.read(async |tx| tx.attempts(1).await).await.len(), 1);
 

@@ -114,4 +114,22 @@ impl Database {
         };
         found.expect("the query is sound")
     }
+
+    /// The counts that are kept beside the transfers, where a full count finds others: both of them.
+    pub(crate) async fn miscounted(&self) -> Vec<String> {
+        let (kept, counted) = (
+            "SELECT system, what, number FROM counts WHERE kind = 'standing' AND number <> 0",
+            "SELECT system, state, COUNT(*) FROM transfers GROUP BY system, state",
+        );
+        let mut wrong = Vec::new();
+        for (one, other, word) in [(kept, counted, "kept"), (counted, kept, "counted")] {
+            let sql = format!(
+                "WITH wrong (system, what, number) AS ({one} EXCEPT {other}) \
+                 SELECT system || ' ' || what || ' ' || number FROM wrong"
+            );
+            let found: Vec<String> = self.column(&sql).await;
+            wrong.extend(found.into_iter().map(|text| format!("{word}: {text}")));
+        }
+        wrong
+    }
 }

@@ -471,6 +471,7 @@ impl TestApp {
         assert_eq!(self.stop().await, Ended::Clean);
         assert_eq!(self.count("transfers WHERE lease_token IS NOT NULL").await, 0, "nothing is leased");
         assert_eq!(self.count("attempts WHERE finished_at IS NULL").await, 0, "no exchange is open");
+        assert_eq!(self.database.miscounted().await, [""; 0], "the counts that are kept are right");
         let report = self.sandbox.report();
         for line in &report.transfers {
             assert!(line.effective <= 1, "{} moved somebody twice", line.request_id);

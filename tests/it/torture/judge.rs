@@ -128,6 +128,7 @@ impl World {
                 wrong.push(format!("{count} row(s) left: {what}"));
             }
         }
+        wrong.extend(self.database.miscounted().await);
         wrong
     }
 
