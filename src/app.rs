@@ -381,6 +381,8 @@ impl App {
         }
         drivers.close();
         lifecycle.spawn(sweeper.run(presence, lifecycle.stop.clone(), drivers));
+        let stop = lifecycle.stop.clone();
+        lifecycle.spawn(self.operator().run_bulks(leads.clone(), self.settings.poll_interval, stop));
         for sender in self.webhook_senders()? {
             lifecycle.spawn(sender.run(leads.clone(), self.settings.poll_interval, lifecycle.stop.clone()));
         }

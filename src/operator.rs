@@ -2,10 +2,12 @@
 //! transfer's timeline, in the transaction that does it.
 
 mod alarms;
+mod bulk;
 mod callbacks;
 mod systems;
 mod unmask;
 
+pub use bulk::{BulkView, FASTEST, MOST_COUNTED, Preview, Turn, USUAL};
 pub use callbacks::Reapplied;
 pub use systems::Probed;
 
@@ -152,6 +154,19 @@ impl Operator {
         author: &Author,
     ) -> Result<Acted, IntakeError> {
         let mut tx = self.intake.store.write(act.as_str()).await?;
+        let acted = self.act_in(&mut tx, request_id, act, (reason, author)).await?;
+        tx.commit().await?;
+        Ok(acted)
+    }
+
+    /// One act, in the caller's transaction. What is refused has written nothing.
+    async fn act_in(
+        &self,
+        tx: &mut Tx,
+        request_id: &RequestId,
+        act: Act,
+        (reason, author): (&str, &Author),
+    ) -> Result<Acted, IntakeError> {
         let found = known(tx.transfer(request_id).await?, request_id)?;
         if found.erased() {
             return Err(because(
@@ -165,7 +180,7 @@ impl Operator {
         let reason = transfer.redact(reason);
         let now = self.intake.clock.now();
         let did = if act == Act::Withdraw {
-            self.withdraw(&mut tx, &found, &reason).await?
+            self.withdraw(tx, &found, &reason).await?
         } else {
             let Planned { mut step, did } = self.plan(&found.entry, act, &reason, author, now)?;
             let text = format!("{}: {reason} ({})", author.name, did[1]);
@@ -178,7 +193,6 @@ impl Operator {
         let deed = Deed { author, act: act.as_str(), subject, reason: &reason, outcome: &did[1], at: now };
         tx.audit(&self.intake.sealer, deed).await?;
         let stored = tx.transfer_by_id(found.entry.id).await?.ok_or(StoreError::LeaseLost(found.entry.id))?;
-        tx.commit().await?;
         Ok(Acted { stored, did })
     }
 

@@ -2,7 +2,8 @@
 
 use super::ProblemDocument;
 use super::systems::Switch;
-use crate::operator::Act;
+use super::webhooks::WebhookAct;
+use crate::operator::{Act, Turn};
 use utoipa::OpenApi;
 use utoipa::openapi::path::Operation;
 use utoipa::openapi::security::{Http, HttpAuthScheme, SecurityScheme};
@@ -26,7 +27,7 @@ use utoipa::openapi::{Content, Header, ObjectBuilder, Ref, RefOr, Response, Type
         (name = "routes", description = "Which system takes whose transfers."),
         (name = "operator", description = "Operations: look, act, and who did what."),
     ),
-    components(schemas(Act, ProblemDocument, Switch)),
+    components(schemas(Act, ProblemDocument, Switch, Turn, WebhookAct)),
     security(("bearer" = [])),
     modifiers(&Bearer)
 )]
@@ -42,7 +43,7 @@ impl utoipa::Modify for Bearer {
 }
 
 /// What may be answered wherever a token is asked for.
-const EVERYWHERE: [&str; 4] = ["401", "403", "500", "503"];
+const EVERYWHERE: [&str; 5] = ["401", "403", "429", "500", "503"];
 
 const MEDIA_TYPE: &str = "application/problem+json";
 

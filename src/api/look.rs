@@ -51,7 +51,7 @@ impl axum::extract::FromRequestParts<std::sync::Arc<ApiState>> for Narrowed {
     }
 }
 
-fn asked(state: &ApiState, words: &Words) -> Result<Asked, ApiProblem> {
+pub(super) fn asked(state: &ApiState, words: &Words) -> Result<Asked, ApiProblem> {
     let known = Known {
         routes: &state.routes,
         partners: &state.partners,
@@ -115,8 +115,8 @@ fn file(state: &ApiState, asked: Asked, format: Format) -> Response {
 
 /// A page of transfers, masked. However many there are, it answers within a bounded time: where nothing leads to what is
 /// looked for, `searched_to` says how far it looked.
-#[utoipa::path(get, path = "/v1/operator/transfers", tag = "operator", params(Words),
-    responses((status = 200, body = ListView), (status = 400, body = ProblemDocument), (status = 401, body = ProblemDocument),
+#[utoipa::path(get, path = "/v1/operator/transfers", operation_id = "listTransfers", tag = "operator", params(Words),
+    responses((status = 200, description = "A page.", body = ListView), (status = 400, body = ProblemDocument), (status = 401, body = ProblemDocument),
         (status = 403, body = ProblemDocument), (status = 422, body = ProblemDocument)))]
 pub(super) async fn list(
     State(state): Shared,
@@ -128,8 +128,8 @@ pub(super) async fn list(
 }
 
 /// The same with the words in the body, where a person's ID number may be among them.
-#[utoipa::path(post, path = "/v1/operator/transfers:search", tag = "operator", request_body = Words,
-    responses((status = 200, body = ListView), (status = 400, body = ProblemDocument), (status = 401, body = ProblemDocument),
+#[utoipa::path(post, path = "/v1/operator/transfers:search", operation_id = "searchTransfers", tag = "operator", request_body = Words,
+    responses((status = 200, description = "A page.", body = ListView), (status = 400, body = ProblemDocument), (status = 401, body = ProblemDocument),
         (status = 403, body = ProblemDocument), (status = 413, body = ProblemDocument), (status = 422, body = ProblemDocument)))]
 pub(super) async fn search(
     State(state): Shared,
@@ -141,7 +141,7 @@ pub(super) async fn search(
 }
 
 /// All transfers of a list as a file, masked; `limit` and `cursor` have no meaning here.
-#[utoipa::path(get, path = "/v1/operator/transfers:export", tag = "operator", params(Written, Words),
+#[utoipa::path(get, path = "/v1/operator/transfers:export", operation_id = "exportTransfers", tag = "operator", params(Written, Words),
     responses((status = 200, description = "CSV (UTF-8 with a mark) or a transfer a line",
             content((String = "application/x-ndjson"), (String = "text/csv"))),
         (status = 400, body = ProblemDocument), (status = 401, body = ProblemDocument),
@@ -156,7 +156,7 @@ pub(super) async fn export(
 }
 
 /// The same with the words in the body, where a person's ID number may be among them.
-#[utoipa::path(post, path = "/v1/operator/transfers:export", tag = "operator", params(Written), request_body = Words,
+#[utoipa::path(post, path = "/v1/operator/transfers:export", operation_id = "exportFoundTransfers", tag = "operator", params(Written), request_body = Words,
     responses((status = 200, description = "CSV (UTF-8 with a mark) or a transfer a line",
             content((String = "application/x-ndjson"), (String = "text/csv"))),
         (status = 400, body = ProblemDocument), (status = 401, body = ProblemDocument),
@@ -172,8 +172,8 @@ pub(super) async fn export_search(
 }
 
 /// How many transfers stand where, how fast they move, how long verdicts take.
-#[utoipa::path(get, path = "/v1/operator/stats", tag = "operator",
-    responses((status = 200, body = StatsView), (status = 401, body = ProblemDocument), (status = 403, body = ProblemDocument)))]
+#[utoipa::path(get, path = "/v1/operator/stats", operation_id = "readStats", tag = "operator",
+    responses((status = 200, description = "The numbers.", body = StatsView), (status = 401, body = ProblemDocument), (status = 403, body = ProblemDocument)))]
 pub(super) async fn stats(
     State(state): Shared,
     caller: Authenticated,
@@ -184,8 +184,8 @@ pub(super) async fn stats(
 }
 
 /// What failed or was returned, by system and cause.
-#[utoipa::path(get, path = "/v1/operator/failures", tag = "operator",
-    responses((status = 200, body = FailuresView), (status = 401, body = ProblemDocument), (status = 403, body = ProblemDocument)))]
+#[utoipa::path(get, path = "/v1/operator/failures", operation_id = "listFailures", tag = "operator",
+    responses((status = 200, description = "The groups.", body = FailuresView), (status = 401, body = ProblemDocument), (status = 403, body = ProblemDocument)))]
 pub(super) async fn failures(
     State(state): Shared,
     caller: Authenticated,

@@ -1,5 +1,6 @@
 //! The HTTP face: upstream's API, the partners' callbacks, probes and metrics. No SQL, no HTTP client.
 
+mod bulk;
 mod callbacks;
 mod description;
 mod error;
@@ -133,6 +134,10 @@ fn operators() -> OpenApiRouter<Arc<ApiState>> {
         .routes(routes!(look::export, look::export_search))
         .routes(routes!(look::stats))
         .routes(routes!(look::failures))
+        .routes(routes!(bulk::begin, bulk::list))
+        .routes(routes!(bulk::show))
+        .routes(routes!(bulk::results))
+        .routes(routes!(bulk::turn))
         .routes(routes!(webhooks::list))
         .routes(routes!(webhooks::act))
         .routes(routes!(stories::show))

@@ -1,16 +1,15 @@
 //! Upstream's addresses that are told of events, over HTTP.
 
-use super::transfers::json;
+use super::transfers::{json, reason_of};
 use super::{ApiProblem, ApiState, Authenticated, MAX_DOCUMENT, OPERATORS, ProblemDocument, READERS, Shared};
 use crate::operator::reason;
-use crate::view::Bilingual;
+use crate::view::{Bilingual, ReasonBody};
 use crate::webhook::{Done, WebhookView};
 use axum::Json;
 use axum::body::Body;
 use axum::extract::{Path, State};
 use league_contract::{Problem, ProblemCode};
 use serde::{Deserialize, Serialize};
-use serde_json::Value;
 use utoipa::ToSchema;
 
 /// What can be done to an address.
@@ -30,8 +29,8 @@ pub(super) struct WebhookActView {
 }
 
 /// Every address: how far it has taken the events, and why not further.
-#[utoipa::path(get, path = "/v1/operator/webhooks", tag = "operator",
-    responses((status = 200, body = Vec<WebhookView>), (status = 401, body = ProblemDocument), (status = 403, body = ProblemDocument)))]
+#[utoipa::path(get, path = "/v1/operator/webhooks", operation_id = "listWebhooks", tag = "operator",
+    responses((status = 200, description = "All of them.", body = Vec<WebhookView>), (status = 401, body = ProblemDocument), (status = 403, body = ProblemDocument)))]
 pub(super) async fn list(
     State(state): Shared,
     caller: Authenticated,
@@ -42,9 +41,9 @@ pub(super) async fn list(
 }
 
 /// Resume an address, or step over the event that it does not take. The body gives the reason.
-#[utoipa::path(post, path = "/v1/operator/webhooks/{name}/{act}", tag = "operator", request_body = Object,
-    params(("name" = String, Path), ("act" = WebhookAct, Path)),
-    responses((status = 200, body = WebhookActView), (status = 400, body = ProblemDocument), (status = 401, body = ProblemDocument),
+#[utoipa::path(post, path = "/v1/operator/webhooks/{name}/{act}", operation_id = "actOnWebhook", tag = "operator", request_body = ReasonBody,
+    params(("name" = String, Path, description = "Its name in the configuration."), ("act" = WebhookAct, Path, description = "What to do.")),
+    responses((status = 200, description = "It was done.", body = WebhookActView), (status = 400, body = ProblemDocument), (status = 401, body = ProblemDocument),
         (status = 403, body = ProblemDocument), (status = 404, body = ProblemDocument), (status = 409, body = ProblemDocument),
         (status = 413, body = ProblemDocument), (status = 422, body = ProblemDocument)))]
 pub(super) async fn act(
@@ -57,8 +56,7 @@ pub(super) async fn act(
     let value = json(&state, body, MAX_DOCUMENT).await?;
     let Ok(Path((name, act))) = path else { return Err(missing(&state)) };
     let target = state.webhooks.target(&name).ok_or_else(|| missing(&state))?;
-    let reason = reason(value.get("reason").and_then(Value::as_str).unwrap_or_default())
-        .map_err(|problem| ApiProblem::one(&state, problem))?;
+    let reason = reason(&reason_of(&value)).map_err(|problem| ApiProblem::one(&state, problem))?;
     let author = caller.author();
     let done = match act {
         WebhookAct::Resume => state.webhooks.resume(target, &reason, &author).await,

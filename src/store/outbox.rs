@@ -194,8 +194,10 @@ impl Tx {
     ) -> Result<(), StoreError> {
         tracing::error!(id, %error, "a damaged transfer is set aside (held): mend the row, then set its held to NULL");
         let held = transfer::Held { by: "league-gateway".into(), reason: error.to_string(), at };
-        let was: Option<(String, String)> = on!(self, "looking at a damaged transfer", db => sqlx::query_as(
-            "SELECT system, state FROM transfers WHERE id = $1").bind(id).fetch_optional(db))?;
+        // What is counted is what is changed: nobody else changes it in between.
+        let sql = self.locked(text!("SELECT system, state FROM transfers WHERE id = $1"));
+        let was: Option<(String, String)> = on!(self, "looking at a damaged transfer", db =>
+            sqlx::query_as(sql).bind(id).fetch_optional(db))?;
         if let Some((system, _)) = was.filter(|(_, state)| state == State::Sending.as_str()) {
             let (from, to) = (State::Sending.as_str(), State::Unconfirmed.as_str());
             self.count_move(&system, Some(from), to);

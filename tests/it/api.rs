@@ -1,5 +1,6 @@
 //! The upstream API, over real sockets.
 
+mod bulk;
 mod changes;
 mod feed;
 mod inbox;

@@ -46,7 +46,12 @@ pub(in crate::cli) struct ExportArgs {
 }
 
 /// The words with a person's number among them, as what they ask for.
-fn asked(context: &Context, app: &App, mut words: Words, person: &PersonArgs) -> Result<Asked, Failure> {
+pub(super) fn asked(
+    context: &Context,
+    app: &App,
+    mut words: Words,
+    person: &PersonArgs,
+) -> Result<Asked, Failure> {
     let number = person.person_file.as_deref().map(|file| id_number(context, file)).transpose()?;
     words.id_number = number.as_ref().map(|number| number.to_string());
     let known =

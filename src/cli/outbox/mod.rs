@@ -1,6 +1,7 @@
 //! `outbox`: what is in it, and the story of one transfer.
 
 mod acts;
+mod bulk;
 mod look;
 mod show;
 
@@ -32,6 +33,9 @@ pub(super) enum OutboxCommand {
     Close(acts::ActArgs),
     /// Take it back; where a partner may have it, by asking the partner
     Withdraw(acts::ActArgs),
+    /// The same to many: by a filter, with a preview, at a rate, to be paused and cancelled
+    #[command(subcommand)]
+    Bulk(Box<bulk::BulkCommand>),
 }
 
 pub(super) async fn run(context: &Context, command: OutboxCommand) -> Done {
@@ -46,5 +50,6 @@ pub(super) async fn run(context: &Context, command: OutboxCommand) -> Done {
         OutboxCommand::Release(args) => acts::run(context, Act::Release, args).await,
         OutboxCommand::Close(args) => acts::run(context, Act::Close, args).await,
         OutboxCommand::Withdraw(args) => acts::run(context, Act::Withdraw, args).await,
+        OutboxCommand::Bulk(command) => bulk::run(context, *command).await,
     }
 }

@@ -163,6 +163,12 @@ impl fmt::Display for Cursor {
 }
 
 impl Cursor {
+    /// A list from the oldest on goes on behind this transfer.
+    #[must_use]
+    pub const fn oldest(id: i64) -> Self {
+        Self { sort: Sort::Oldest, after: Spot { place: id, id } }
+    }
+
     /// Reads what a page gave out.
     #[must_use]
     pub fn parse(text: &str) -> Option<Self> {

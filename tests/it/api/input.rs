@@ -155,6 +155,46 @@ async fn unknown_places_methods_and_parameters() {
     test.finish().await;
 }
 
+/// Every path of the description, with its method.
+const DESCRIBED: [(&str, &str); 36] = [
+    ("/v1/transfers", "post"),
+    ("/v1/transfers:batch", "post"),
+    ("/v1/transfers/{request_id}", "get"),
+    ("/v1/transfers/{request_id}/amend", "post"),
+    ("/v1/transfers/{request_id}/withdraw", "post"),
+    ("/v1/events", "get"),
+    ("/v1/organizations/check", "post"),
+    ("/v1/organizations", "get"),
+    ("/v1/routes", "get"),
+    ("/v1/operator/transfers/{request_id}/{act}", "post"),
+    ("/v1/operator/audit", "get"),
+    ("/v1/operator/bulk", "get"),
+    ("/v1/operator/bulk", "post"),
+    ("/v1/operator/bulk/{id}", "get"),
+    ("/v1/operator/bulk/{id}/results", "get"),
+    ("/v1/operator/bulk/{id}/{turn}", "post"),
+    ("/v1/operator/webhooks", "get"),
+    ("/v1/operator/webhooks/{name}/{act}", "post"),
+    ("/v1/operator/transfers/{request_id}", "get"),
+    ("/v1/operator/transfers/{request_id}/timeline", "get"),
+    ("/v1/operator/transfers/{request_id}/exchanges/{number}", "get"),
+    ("/v1/operator/transfers/{request_id}/unmask", "post"),
+    ("/v1/operator/callbacks", "get"),
+    ("/v1/operator/callbacks/{id}", "get"),
+    ("/v1/operator/callbacks/{id}/reapply", "post"),
+    ("/v1/operator/systems", "get"),
+    ("/v1/operator/systems/{system}", "get"),
+    ("/v1/operator/systems/{system}/{switch}", "post"),
+    ("/v1/operator/alarms", "get"),
+    ("/v1/operator/alarms/clear", "post"),
+    ("/v1/operator/transfers", "get"),
+    ("/v1/operator/transfers:search", "post"),
+    ("/v1/operator/transfers:export", "get"),
+    ("/v1/operator/transfers:export", "post"),
+    ("/v1/operator/stats", "get"),
+    ("/v1/operator/failures", "get"),
+];
+
 #[tokio::test]
 async fn the_description_names_every_path() {
     let test = Setup::by_hand().start().await;
@@ -164,38 +204,7 @@ async fn the_description_names_every_path() {
         "{}",
         description["openapi"]
     );
-    let expected = [
-        ("/v1/transfers", "post"),
-        ("/v1/transfers:batch", "post"),
-        ("/v1/transfers/{request_id}", "get"),
-        ("/v1/transfers/{request_id}/amend", "post"),
-        ("/v1/transfers/{request_id}/withdraw", "post"),
-        ("/v1/events", "get"),
-        ("/v1/organizations/check", "post"),
-        ("/v1/organizations", "get"),
-        ("/v1/routes", "get"),
-        ("/v1/operator/transfers/{request_id}/{act}", "post"),
-        ("/v1/operator/audit", "get"),
-        ("/v1/operator/transfers/{request_id}", "get"),
-        ("/v1/operator/transfers/{request_id}/timeline", "get"),
-        ("/v1/operator/transfers/{request_id}/exchanges/{number}", "get"),
-        ("/v1/operator/transfers/{request_id}/unmask", "post"),
-        ("/v1/operator/callbacks", "get"),
-        ("/v1/operator/callbacks/{id}", "get"),
-        ("/v1/operator/callbacks/{id}/reapply", "post"),
-        ("/v1/operator/systems", "get"),
-        ("/v1/operator/systems/{system}", "get"),
-        ("/v1/operator/systems/{system}/{switch}", "post"),
-        ("/v1/operator/alarms", "get"),
-        ("/v1/operator/alarms/clear", "post"),
-        ("/v1/operator/transfers", "get"),
-        ("/v1/operator/transfers:search", "post"),
-        ("/v1/operator/transfers:export", "get"),
-        ("/v1/operator/transfers:export", "post"),
-        ("/v1/operator/stats", "get"),
-        ("/v1/operator/failures", "get"),
-    ];
-    for (path, method) in expected {
+    for (path, method) in DESCRIBED {
         assert!(description["paths"][path][method]["responses"].is_object(), "{method} {path}");
     }
     assert_eq!(description["components"]["securitySchemes"]["bearer"]["scheme"], "bearer");
