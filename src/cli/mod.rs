@@ -225,7 +225,7 @@ pub async fn run(cli: Cli) -> ExitCode {
         Command::Doctor(args) => doctor::run(&context, args).await,
         Command::Callbacks(command) => callbacks::run(&context, command).await,
         Command::Alarms(command) => alarms::run(&context, command).await,
-        Command::Fixtures(command) => fixtures::run(&context, command),
+        Command::Fixtures(command) => fixtures::run(&context, command).await,
         Command::Config(command) => config::run(&context, command),
         Command::Db(command) => db::run(&context, command).await,
         Command::Tokens(command) => tokens::run(&context, command).await,

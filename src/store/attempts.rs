@@ -258,6 +258,17 @@ impl Tx {
         Ok(())
     }
 
+    /// The transfer of an exchange, by the exchange's key.
+    ///
+    /// # Errors
+    /// [`StoreError`].
+    pub async fn transfer_of_attempt(&mut self, attempt: i64) -> Result<Option<i64>, StoreError> {
+        on!(self, "looking up an exchange", db => sqlx::query_scalar(
+            "SELECT transfer_id FROM attempts WHERE id = $1")
+            .bind(attempt)
+            .fetch_optional(db))
+    }
+
     /// All exchanges of a transfer, in order.
     ///
     /// # Errors

@@ -9,6 +9,7 @@ mod callbacks;
 mod console;
 mod delivery;
 mod doctor;
+mod fixtures;
 mod gate;
 mod listeners;
 mod looking;

@@ -1,8 +1,8 @@
 //! What is wrong with a tree of fixtures beside that its cases pass.
 
 use crate::case::{Case, Kind};
-use crate::file::CallFile;
 use crate::load::{FixtureError, Fixtures, survey};
+use crate::save::call_text;
 use crate::{People, examine, http, leaks};
 use jiff::Timestamp;
 use jiff::civil::Date;
@@ -228,7 +228,7 @@ fn essence(case: &Case) -> Vec<u8> {
     let mut essence = moment.into_bytes();
     match &case.kind {
         Kind::Exchange(exchange) => {
-            essence.extend(toml::to_string(&CallFile::of(&exchange.call)).unwrap_or_default().into_bytes());
+            essence.extend(call_text(&exchange.call).into_bytes());
             essence.extend(exchange.request.as_ref().map(http::write_request).unwrap_or_default());
             essence.extend(exchange.response.as_ref().map(http::write_response).unwrap_or_default());
         }

@@ -42,6 +42,12 @@ pub fn save(case: &Case) -> io::Result<()> {
     Ok(())
 }
 
+/// A call as `case.toml` writes it: the same for the same question.
+#[must_use]
+pub fn call_text(call: &Call) -> String {
+    toml::to_string(&CallFile::of(call)).unwrap_or_default()
+}
+
 /// The text of `case.toml`.
 pub(crate) fn case_text(case: &Case) -> io::Result<String> {
     let (call, expect) = match &case.kind {

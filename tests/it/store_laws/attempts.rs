@@ -61,6 +61,12 @@ pub(super) async fn exchanges_stay_in_order_and_apart(bench: Bench) {
     };
     assert_eq!(words(one).await, ["check_organization", "submit", "query", "withdraw"]);
     assert_eq!(words(two).await, ["submit"]);
+    for id in [one, two] {
+        for attempt in attempts(&bench, id).await {
+            assert_eq!(bench.read(async |tx| tx.transfer_of_attempt(attempt.id).await).await, Some(id));
+        }
+    }
+    assert_eq!(bench.read(async |tx| tx.transfer_of_attempt(i64::MAX).await).await, None);
 }
 
 /// PostgreSQL's texts have no character 0; a partner's may.
