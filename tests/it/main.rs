@@ -10,6 +10,7 @@ mod console;
 mod delivery;
 mod doctor;
 mod fixtures;
+mod fourth;
 mod gate;
 mod listeners;
 mod looking;
