@@ -5,7 +5,7 @@ use super::params::Params;
 use super::transfers::{json, reason_of};
 use super::{ApiProblem, ApiState, Authenticated, MAX_DOCUMENT, OPERATORS, ProblemDocument, READERS, Shared};
 use crate::intake::IntakeError;
-use crate::listing::Words;
+use crate::listing::{Words, whole};
 use crate::operator::{Act, BulkView, MOST_COUNTED, Operator, Turn, USUAL};
 use crate::store::{BulkResult, Filter, StoreError};
 use crate::view::{ReasonBody, TransferView};
@@ -32,6 +32,8 @@ pub(super) struct BulkRequest {
     /// Why: it stands in the timeline of each, and in the audit log.
     reason: Option<String>,
     /// Transfers a second, 1 to 1000; 20 where nothing is said.
+    #[serde(default, deserialize_with = "whole")]
+    #[schema(minimum = 0, maximum = 4294967295_u32)]
     rate: Option<u32>,
     /// Only say what would be acted on.
     #[serde(default)]

@@ -85,7 +85,29 @@ pub struct Words {
     pub cursor: Option<String>,
     /// At most so many
     #[arg(long, value_parser = clap::value_parser!(u32).range(1..=10_000))]
+    #[serde(deserialize_with = "whole")]
+    #[schema(minimum = 0, maximum = 4294967295_u32)]
+    #[param(minimum = 0, maximum = 4294967295_u32)]
     pub limit: Option<u32>,
+}
+
+/// A whole number as JSON Schema has it, where `20.0` is one, or as an address has it, as text.
+pub(crate) fn whole<'de, D: serde::Deserializer<'de>>(deserializer: D) -> Result<Option<u32>, D::Error> {
+    #[derive(Deserialize)]
+    #[serde(untagged)]
+    enum Number {
+        Whole(u32),
+        Float(f64),
+        Text(String),
+    }
+    let number = match Option::<Number>::deserialize(deserializer)? {
+        None => return Ok(None),
+        Some(Number::Whole(number)) => Some(number),
+        // A decimal number with nothing behind its point prints as the whole one.
+        Some(Number::Float(number)) => number.to_string().parse().ok(),
+        Some(Number::Text(text)) => text.parse().ok(),
+    };
+    number.map(Some).ok_or_else(|| serde::de::Error::custom("not a whole number from 0 to 4294967295"))
 }
 
 impl fmt::Debug for Words {

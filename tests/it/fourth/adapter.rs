@@ -9,7 +9,7 @@ use jiff::Timestamp;
 use league_contract::{
     Adapter, AdapterConfig, Answer, Blockage, CLOCK_WINDOW_SECONDS, Call, CallContext, Callback,
     CallbackError, CallbackVerdict, Capabilities, Completion, ConfigError, DecodeError, EncodeError,
-    EventKind, EventSource, Method, Nonce, Notary, NotaryError, Organization, OrganizationPage,
+    EventKind, EventSource, Method, Nonce, Notary, NotaryError, OpenFields, Organization, OrganizationPage,
     PartnerStatus, Receipt, Record, Refusal, Registration, Remark, Reply, RequestId, StatusEvent, System,
     WireRequest, WireResponse, Words,
 };
@@ -27,6 +27,7 @@ pub(super) const REGISTRATION: Registration = Registration {
     secrets_key: "secrets",
     secret_files_key: "secret_files",
     codes: &["OK", "AGAIN", "NONE", "BAD", "SIGN"],
+    open_fields: OpenFields { plain: &["code"], words: &[] },
     build: |config| Ok(Arc::new(Hebei::new(config)?)),
     notary: |config| Ok(Arc::new(Hebei::new(config)?)),
 };

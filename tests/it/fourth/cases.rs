@@ -58,14 +58,49 @@ const SEARCH: &str = "[call]\noperation = \"search_organizations\"\nprovince_cod
 pub(super) fn write(root: &Path) {
     let config = "[hebei]\nbase_url = \"http://127.0.0.1:9104\"\nidentity = \"BJGQT\"\nsecrets = [\"hebei-fixture-secret\"]\nprofile = \"v1\"\n";
     fs::write(root.join("config.toml"), config).expect("written");
+    for (name, codes, expect, response) in submits() {
+        exchange(root, name, codes, SUBMIT, &expect, &response);
+    }
+    for (name, codes, expect, response) in queries() {
+        exchange(root, name, codes, QUERY, &expect, &response);
+    }
+    for (name, codes, expect, response) in searches() {
+        exchange(root, name, codes, SEARCH, &expect, &response);
+    }
+    pushes(root);
+}
+
+/// Name, codes, what is expected, and their answer.
+type Line = (&'static str, &'static str, String, String);
+
+fn exchange(root: &Path, name: &str, codes: &str, call: &str, expect: &str, response: &str) {
+    case(&root.join("hebei").join(name), codes, &format!("{call}{expect}"), "response.http", response);
+}
+
+fn data(code: &str, data: &str) -> String {
+    answer(&format!("{{\"code\":\"{code}\",\"data\":{data}}}"))
+}
+
+fn is(status: &str) -> String {
+    data("OK", &format!("{{\"no\":\"HB7\",\"status\":\"{status}\",\"at\":1719799200000}}"))
+}
+
+fn no(code: &str) -> String {
+    answer(&format!("{{\"code\":\"{code}\",\"text\":\"不行\"}}"))
+}
+
+fn error(word: &str) -> String {
+    format!("[expect]\nerror = \"{word}\"\n")
+}
+
+fn forged(message: &str) -> String {
+    message.replace("X-Sign: ", "X-Sign: 00")
+}
+
+fn submits() -> [Line; 7] {
     let receipt = |duplicate: bool| {
         format!(
             "[expect.reply.answered.receipt]\nreceipt_no = \"HB7\"\nstatus = \"pending\"\nduplicate = {duplicate}\n"
-        )
-    };
-    let record = |status: &str| {
-        format!(
-            "[expect.reply.answered.record]\nrequest_id = \"HB-1\"\nreceipt_no = \"HB7\"\nstatus = \"{status}\"\nupdated_at = \"2024-07-01T02:00:00Z\"\n"
         )
     };
     let remark = |kind: &str, why: &str, code: &str| {
@@ -73,57 +108,45 @@ pub(super) fn write(root: &Path) {
             "[expect.reply.{kind}]\nwhy = \"{why}\"\nremark = {{ code = \"{code}\", message = \"不行\" }}\n"
         )
     };
-    let data = |code: &str, data: &str| answer(&format!("{{\"code\":\"{code}\",\"data\":{data}}}"));
-    let is = |status: &str| {
-        data("OK", &format!("{{\"no\":\"HB7\",\"status\":\"{status}\",\"at\":1719799200000}}"))
+    [
+        ("submit-accepted", "\"OK\"", receipt(false), is("WAITS")),
+        ("submit-again", "\"AGAIN\"", receipt(true), data("AGAIN", "{\"no\":\"HB7\",\"status\":\"WAITS\"}")),
+        ("submit-bad", "\"BAD\"", remark("refused", "invalid_data", "BAD"), no("BAD")),
+        ("submit-sign", "\"SIGN\"", remark("blocked", "authentication", "SIGN"), no("SIGN")),
+        ("submit-unknown-code", "", error("unknown_code"), no("ELSE")),
+        ("submit-forged", "", error("not_genuine"), forged(&is("WAITS"))),
+        ("submit-no-json", "", error("malformed"), answer("<html>")),
+    ]
+}
+
+fn queries() -> [Line; 5] {
+    let record = |status: &str| {
+        format!(
+            "[expect.reply.answered.record]\nrequest_id = \"HB-1\"\nreceipt_no = \"HB7\"\nstatus = \"{status}\"\nupdated_at = \"2024-07-01T02:00:00Z\"\n"
+        )
     };
-    let error = |word: &str| format!("[expect]\nerror = \"{word}\"\n");
-    let no = |code: &str| answer(&format!("{{\"code\":\"{code}\",\"text\":\"不行\"}}"));
-    let forged = |message: String| message.replace("X-Sign: ", "X-Sign: 00");
-    for (name, codes, call, expect, response) in [
-        ("submit-accepted", "\"OK\"", SUBMIT, receipt(false), is("WAITS")),
-        (
-            "submit-again",
-            "\"AGAIN\"",
-            SUBMIT,
-            receipt(true),
-            data("AGAIN", "{\"no\":\"HB7\",\"status\":\"WAITS\"}"),
-        ),
-        ("submit-bad", "\"BAD\"", SUBMIT, remark("refused", "invalid_data", "BAD"), no("BAD")),
-        ("submit-sign", "\"SIGN\"", SUBMIT, remark("blocked", "authentication", "SIGN"), no("SIGN")),
-        ("submit-unknown-code", "", SUBMIT, error("unknown_code"), no("ELSE")),
-        ("submit-forged", "", SUBMIT, error("not_genuine"), forged(is("WAITS"))),
-        ("submit-no-json", "", SUBMIT, error("malformed"), answer("<html>")),
-        ("query-waits", "", QUERY, record("pending"), is("WAITS")),
-        ("query-yes", "", QUERY, record("approved"), is("YES")),
-        ("query-no", "", QUERY, record("rejected"), is("NO")),
-        (
-            "query-none",
-            "\"NONE\"",
-            QUERY,
-            "[expect.reply]\nanswered = \"not_received\"\n".to_owned(),
-            no("NONE"),
-        ),
-        ("query-no-status", "", QUERY, error("malformed"), data("OK", "{\"no\":\"HB7\"}")),
-        (
-            "search-found",
-            "",
-            SEARCH,
-            format!(
-                "[expect.reply.answered.organizations]\ntotal = 1\nitems = [{{ organization_id = \"1\", full_name = \"{DESTINATION}\" }}]\n"
-            ),
-            data("OK", &format!("{{\"total\":1,\"items\":[{{\"id\":\"1\",\"name\":\"{DESTINATION}\"}}]}}")),
-        ),
-        (
-            "search-nothing",
-            "",
-            SEARCH,
-            "[expect.reply.answered.organizations]\ntotal = 0\nitems = []\n".to_owned(),
-            data("OK", "{\"total\":0,\"items\":[]}"),
-        ),
-    ] {
-        case(&root.join("hebei").join(name), codes, &format!("{call}{expect}"), "response.http", &response);
-    }
+    [
+        ("query-waits", "", record("pending"), is("WAITS")),
+        ("query-yes", "", record("approved"), is("YES")),
+        ("query-no", "", record("rejected"), is("NO")),
+        ("query-none", "\"NONE\"", "[expect.reply]\nanswered = \"not_received\"\n".to_owned(), no("NONE")),
+        ("query-no-status", "", error("malformed"), data("OK", "{\"no\":\"HB7\"}")),
+    ]
+}
+
+fn searches() -> [Line; 2] {
+    let page = |total: u32, items: &str| {
+        format!("[expect.reply.answered.organizations]\ntotal = {total}\nitems = [{items}]\n")
+    };
+    let found = format!("{{ organization_id = \"1\", full_name = \"{DESTINATION}\" }}");
+    let item = format!("{{\"total\":1,\"items\":[{{\"id\":\"1\",\"name\":\"{DESTINATION}\"}}]}}");
+    [
+        ("search-found", "", page(1, &found), data("OK", &item)),
+        ("search-nothing", "", page(0, ""), data("OK", "{\"total\":0,\"items\":[]}")),
+    ]
+}
+
+fn pushes(root: &Path) {
     let event = |status: &str| {
         format!(
             "[expect]\nverdict = \"stored\"\nreplay_key = \"{THEIRS}\"\n[expect.event]\nevent_id = \"E1\"\nrequest_id = \"HB-1\"\nreceipt_no = \"HB7\"\noccurred_at = \"2024-07-01T01:29:00Z\"\nkind = {{ status = \"{status}\" }}\n"
@@ -139,7 +162,7 @@ pub(super) fn write(root: &Path) {
         ("yes", event("approved"), push(NOW, &says("YES"))),
         ("no", event("rejected"), push(NOW, &says("NO"))),
         ("stale", refused("stale"), push(NOW - 301_000, &says("YES"))),
-        ("forged", refused("unauthenticated"), forged(push(NOW, &says("YES")))),
+        ("forged", refused("unauthenticated"), forged(&push(NOW, &says("YES")))),
         ("no-json", refused("malformed"), push(NOW, "<html>")),
     ] {
         case(&root.join("callbacks/hebei").join(name), "", &expect, "request.http", &request);
