@@ -45,9 +45,15 @@ impl Intake {
                     // It may have written something: all is undone, and the others are taken without it.
                     Err(IntakeError::Store(error @ StoreError::BadRow { .. })) => {
                         stuck.insert(row.id, error);
+                        tx.undo().await;
                         continue 'again;
                     }
-                    taken => taken?,
+                    // Whoever runs it again finds the rows free.
+                    Err(error) => {
+                        tx.undo().await;
+                        return Err(error);
+                    }
+                    Ok(()) => {}
                 }
             }
             for (id, error) in stuck {

@@ -120,7 +120,7 @@ impl FlowView {
 pub struct FailuresView {
     /// The groups.
     pub groups: Vec<GroupView>,
-    /// Of some system there are more than the newest 20,000 that were looked at: the counts are "at least".
+    /// Of some system there are more than the newest 5,000 that were looked at: the counts are "at least".
     pub at_least: bool,
 }
 

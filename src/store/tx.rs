@@ -462,13 +462,29 @@ impl Tx {
         self.told.push(Box::new(tell));
     }
 
+    /// Takes everything of this transaction back, and waits for it: one that is only dropped still has its rows in hand for a
+    /// moment, and whoever passes over rows that others have would pass over them.
+    pub async fn undo(self) {
+        let undone = match self.inner {
+            TxInner::Sqlite(transaction) => transaction.rollback().await,
+            TxInner::Postgres(transaction) => in_time(transaction.rollback()).await,
+        };
+        if let Err(error) = undone {
+            // The connection is gone, and the transaction with it.
+            tracing::debug!(%error, transaction = self.name, "a transaction could not be taken back");
+        }
+    }
+
     /// Makes everything of this transaction durable.
     ///
     /// # Errors
     /// [`StoreError::Database`]; then nothing was changed.
     pub async fn commit(mut self) -> Result<(), StoreError> {
         self.append_alarms();
-        self.write_lines().await?;
+        if let Err(error) = self.write_lines().await {
+            self.undo().await;
+            return Err(error);
+        }
         let done = match self.inner {
             TxInner::Sqlite(transaction) => transaction.commit().await,
             TxInner::Postgres(transaction) => in_time(transaction.commit()).await,

@@ -55,6 +55,7 @@ fn the_outbox_is_looked_into() {
     assert_eq!((nothing.as_str(), told.contains('3')), ("", true), "{told}");
     let csv = std::fs::read_to_string(csv).expect("it is there");
     assert_eq!(csv.lines().count(), 4, "{csv}");
+    assert_eq!(code(&run(&config, &["outbox", "export", "--limit", "1"])), 2, "it has no pages");
     let (lines, _) = out(&["outbox", "export", "--request-id", "LOOK-1"]);
     assert_eq!(lines.lines().count(), 1, "{lines}");
     for shown in [csv, lines] {

@@ -182,8 +182,9 @@ async fn write(
     database: &Database,
     (model, from, to, rows): (i64, i64, i64, i64),
 ) -> anyhow::Result<()> {
-    let numbers =
-        format!("WITH RECURSIVE n (i) AS (SELECT {from} UNION ALL SELECT i + 1 FROM n WHERE i < {to})");
+    let numbers = format!(
+        "WITH RECURSIVE n (i) AS (SELECT CAST({from} AS BIGINT) UNION ALL SELECT i + 1 FROM n WHERE i < {to})"
+    );
     let person =
         if database.is_sqlite() { "CAST('person ' || i AS BLOB)" } else { "('person ' || i)::bytea" };
     let begun = created_at(0, rows);

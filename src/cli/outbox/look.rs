@@ -237,8 +237,8 @@ pub(super) async fn failures(context: &Context) -> Done {
     })?;
     if view.at_least {
         out.line(out.dim(out.lang.pick(
-            "每个系统每种状态只看了最近的 20000 份，实际不少于上述数量",
-            "of each system and state the newest 20,000 were looked at: there are at least so many",
+            "每个系统每种状态只看了最近的 5000 份，实际不少于上述数量",
+            "of each system and state the newest 5,000 were looked at: there are at least so many",
         )));
     }
     Ok(())
@@ -246,6 +246,13 @@ pub(super) async fn failures(context: &Context) -> Done {
 
 pub(super) async fn export(context: &Context, args: ExportArgs) -> Done {
     let app = context.app().await?;
+    if args.words.limit.is_some() || args.words.cursor.is_some() {
+        let text = context.out.lang.pick(
+            "导出整个列表，没有页：请去掉 --limit 和 --cursor",
+            "an export is the whole list and has no pages: leave out --limit and --cursor",
+        );
+        return Err(Failure::Usage(text.to_owned()));
+    }
     let asked = asked(context, &app, args.words, &args.person)?;
     let mut file: Box<dyn Write + Send> = match &args.output {
         None => Box::new(std::io::stdout()),

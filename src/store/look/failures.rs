@@ -1,6 +1,6 @@
 //! What failed or was returned, by system and cause.
 
-use super::STRETCH;
+use super::SCATTERED;
 use crate::store::StoreError;
 use crate::store::dialect::text;
 use crate::store::row::Cell;
@@ -75,7 +75,7 @@ impl Tx {
             let Some(state) = STATES.into_iter().find(|state| state.as_str() == standing.state) else {
                 continue;
             };
-            found.at_least |= standing.number > STRETCH;
+            found.at_least |= standing.number > SCATTERED;
             let sql = self.look(text!(
                 sqlite: grouped!("substr(last_error, 10, instr(substr(last_error, 10), '\"') - 1)"),
                 postgres: grouped!("split_part(last_error, '\"', 4)")
@@ -83,7 +83,7 @@ impl Tx {
             let rows: Vec<Row> = on!(self, "grouping what failed", db => sqlx::query_as(sql)
                 .bind(&standing.system)
                 .bind(state.as_str())
-                .bind(STRETCH)
+                .bind(SCATTERED)
                 .fetch_all(db))?;
             let samples: Vec<i64> = rows.iter().map(|row| row.sample).collect();
             let (samples, _) = self.shown(&samples).await?;

@@ -1,18 +1,17 @@
 //! How a page is found: by what leads to few transfers, else along an order in a stretch that is bounded.
 
 use super::query::{Query, Served, Spot, WAITS};
-use super::{Filter, STRETCH, Sort};
+use super::{Filter, SCATTERED, STRETCH, Sort};
 use crate::store::StoreError;
 use crate::store::counts::Standing;
 use crate::store::tx::Tx;
 use crate::transfer::State;
 
 /// What leads to no more transfers than this is read whole, and sorted.
-const FEW: i64 = 5_000;
-/// A line of a timeline costs more to look at than a row: whether another one came later, and the transfer.
-const LINES: i64 = STRETCH / 4;
-/// Lists of one state are walked instead of all transfers where these are so many times as many.
-const RARE: i64 = 4;
+const FEW: i64 = 2_000;
+/// Lists of one state are walked instead of all transfers where these are so many times as many: what lies scattered costs more
+/// to look at than what lies side by side.
+const RARE: i64 = 50;
 const HOUR: i64 = 3_600_000;
 
 /// What a page shows, and how far it looked, where that was not to the end.
@@ -106,8 +105,13 @@ impl Tx {
             return self.among(few, filter, (sort, after), count).await;
         }
         match sort {
-            Sort::Newest | Sort::Oldest => self.by_key(filter, (sort, after), count, &standing).await,
+            Sort::Newest | Sort::Oldest => {
+                let lanes = lanes(filter, &systems, &standing);
+                self.by_key(filter, (sort, after), count, &lanes).await
+            }
             Sort::Updated => self.by_line(filter, after, count).await,
+            // What is held waits for no time.
+            Sort::Due if filter.held == Some(true) => Ok(Found::NOTHING),
             Sort::Due => self.by_due(filter, after, count, &systems).await,
         }
     }
@@ -201,7 +205,7 @@ impl Tx {
         filter: &Filter,
         (sort, after): (Sort, Option<Spot>),
         count: usize,
-        standing: &[Standing],
+        lanes: &[Lane<'_>],
     ) -> Result<Found, StoreError> {
         let Some(mut keys) = self.keys(filter).await? else { return Ok(Found::NOTHING) };
         match after {
@@ -210,15 +214,11 @@ impl Tx {
             None => {}
         }
         let walk = Walk { filter, descends: sort.descends(), keys };
-        let lanes = lanes(filter, standing);
-        if lanes.is_empty() {
-            return Ok(Found::NOTHING);
-        }
         let bound =
-            if lanes.iter().any(|lane| walk.narrows(lane)) { self.bound(&walk, &lanes).await? } else { None };
+            if lanes.iter().any(|lane| walk.narrows(lane)) { self.bound(&walk, lanes).await? } else { None };
         let walk = Walk { keys: bound.map_or(keys, |bound| walk.up_to(bound)), ..walk };
         let mut spots = Vec::new();
-        for lane in &lanes {
+        for lane in lanes {
             let query =
                 walk.begin(lane).narrowed(filter, lane.served()).text(walk.order()).value(rows(count));
             spots.extend(self.spots(&query).await?);
@@ -236,6 +236,13 @@ impl Tx {
         let hour = |at: jiff::Timestamp| at.as_millisecond() / HOUR * HOUR;
         let (from, before) =
             (filter.created_from.map(hour), filter.created_before.map(|at| at.as_millisecond()));
+        if from.is_none() && before.is_none() {
+            // Each by itself is the end of an index; both at once would be a look at all.
+            let ends = "SELECT (SELECT MIN(id) FROM transfers), (SELECT MAX(id) FROM transfers) \
+                        WHERE EXISTS (SELECT 1 FROM transfers)";
+            let found = self.spots(&Query::default().text(ends)).await?;
+            return Ok(found.first().map(|found| Keys { first: found.place, last: found.id }));
+        }
         let mut query = Query::default().text("SELECT MIN(first_id), MAX(last_id) FROM arrivals WHERE TRUE");
         if let Some(from) = from {
             query = query.text(" AND hour >= ").value(from);
@@ -250,14 +257,15 @@ impl Tx {
 
     /// How far a page looks along its lanes; nothing where that is to their end.
     async fn bound(&mut self, walk: &Walk<'_>, lanes: &[Lane<'_>]) -> Result<Option<i64>, StoreError> {
-        let share = STRETCH / rows(lanes.len()).max(1);
+        let share = SCATTERED / rows(lanes.len()).max(1);
         let mut bounds = Vec::new();
         for lane in lanes {
             if let Lane::All = lane {
                 // The keys have hardly a gap, but where there is one the stretch begins behind it.
                 let query = walk.begin(lane).text(walk.order()).value(1);
                 let begin = self.spots(&query).await?.first().map(|spot| spot.id);
-                bounds.extend(begin.map(|id| if walk.descends { id - share + 1 } else { id + share - 1 }));
+                bounds
+                    .extend(begin.map(|id| if walk.descends { id - STRETCH + 1 } else { id + STRETCH - 1 }));
             } else {
                 let query = walk.begin(lane).text(walk.order()).value(1).text(" OFFSET ").value(share - 1);
                 bounds.extend(self.spots(&query).await?.first().map(|spot| spot.id));
@@ -276,13 +284,13 @@ impl Tx {
         count: usize,
     ) -> Result<Found, StoreError> {
         let ends =
-            Query::default().text("SELECT COALESCE(MIN(cursor), 1), COALESCE(MAX(cursor), 0) FROM events");
+            Query::default().text("SELECT COALESCE((SELECT MIN(cursor) FROM events), 1), COALESCE((SELECT MAX(cursor) FROM events), 0)");
         let Some(Spot { place: first, id: last }) = self.spots(&ends).await?.first().copied() else {
             return Ok(Found::NOTHING);
         };
         let last = after.map_or(last, |spot| last.min(spot.place.saturating_sub(1)));
         // Its cursors have hardly a gap.
-        let bound = last.saturating_sub(LINES - 1).max(first);
+        let bound = last.saturating_sub(SCATTERED - 1).max(first);
         let query = Query::default().text(
             "SELECT events.cursor, transfers.id FROM events CROSS JOIN transfers WHERE transfers.id = events.transfer_id \
              AND NOT EXISTS (SELECT 1 FROM events AS later WHERE later.transfer_id = events.transfer_id \
@@ -318,7 +326,7 @@ impl Tx {
         };
         let mut bound = None;
         if Query::default().narrowed(filter, Served::Due).is_longer_than("") {
-            let share = STRETCH / rows(systems.len()).max(1);
+            let share = SCATTERED / rows(systems.len()).max(1);
             for system in systems {
                 let query = begin(system, None).text(" ORDER BY due_at, id LIMIT 1 OFFSET ").value(share - 1);
                 let reached = self.spots(&query).await?.first().copied();
@@ -338,9 +346,11 @@ impl Tx {
 
 /// The systems that may have what is wanted.
 fn systems(filter: &Filter, standing: &[Standing]) -> Vec<String> {
+    if let Some(system) = &filter.system {
+        return vec![system.as_str().to_owned()];
+    }
     let mut systems: Vec<String> = standing.iter().map(|one| one.system.clone()).collect();
     systems.dedup();
-    systems.retain(|system| filter.system.as_ref().is_none_or(|wanted| wanted.as_str() == system));
     systems
 }
 
@@ -355,20 +365,20 @@ fn number_of(filter: &Filter, standing: &[Standing]) -> i64 {
     standing.iter().filter(|one| wants(filter, one)).map(|one| one.number).sum()
 }
 
-/// The lanes that all of the wanted are in, the shortest that there are.
-fn lanes<'a>(filter: &'a Filter, standing: &'a [Standing]) -> Vec<Lane<'a>> {
-    let total: i64 = standing.iter().map(|one| one.number).sum();
+/// The lanes that all of the wanted are in, the shortest that there are. The counts say which are short; what is in them does not
+/// depend on the counts.
+fn lanes<'a>(filter: &'a Filter, systems: &'a [String], standing: &[Standing]) -> Vec<Lane<'a>> {
     if filter.held == Some(true) {
         return vec![Lane::Held];
     }
-    if number_of(filter, standing).saturating_mul(RARE) > total {
+    let total: i64 = standing.iter().map(|one| one.number).sum();
+    let narrow = filter.system.is_some() || !filter.states.is_empty();
+    if !narrow || number_of(filter, standing).saturating_mul(RARE) > total {
         return vec![Lane::All];
     }
-    let wanted = standing.iter().filter(|one| wants(filter, one));
-    // A state that nobody can read is among all only.
-    let lane =
-        |one: &'a Standing| Some(Lane::Standing { system: &one.system, state: State::parse(&one.state)? });
-    wanted.filter_map(lane).collect()
+    let states = if filter.states.is_empty() { State::ALL } else { &filter.states };
+    let of = |system: &'a String| states.iter().map(move |state| Lane::Standing { system, state: *state });
+    systems.iter().flat_map(of).collect()
 }
 
 fn rows(count: usize) -> i64 {

@@ -71,6 +71,9 @@ impl<'a> Query<'a> {
     }
 
     /// `AND`, and what a filter asks for beside what is served. Nothing where that is all.
+    ///
+    /// What an index has is said so that none is used for it: a page has chosen its way, and a database that goes by another one,
+    /// say by a system's index instead of along the keys, would read and sort all of that system's.
     pub(super) fn narrowed(self, filter: &'a Filter, served: Served) -> Self {
         self.by_standing(filter, served).by_time(filter).by_words(filter)
     }
@@ -78,17 +81,17 @@ impl<'a> Query<'a> {
     fn by_standing(mut self, filter: &'a Filter, served: Served) -> Self {
         let Filter { states, system, held, due_by, .. } = filter;
         if let Some(system) = system.as_ref().filter(|_| !matches!(served, Served::Standing | Served::Due)) {
-            self = self.text(" AND transfers.system = ").value(system.as_str());
+            self = self.text(" AND COALESCE(transfers.system, '') = ").value(system.as_str());
         }
         if !states.is_empty() && served != Served::Standing {
-            self = self.text(" AND transfers.state IN (").states(states).text(")");
+            self = self.text(" AND COALESCE(transfers.state, '') IN (").states(states).text(")");
         }
         if let Some(held) = held.filter(|_| !matches!(served, Served::Held | Served::Due)) {
             self = self.text(" AND transfers.held IS ").text(if held { "NOT NULL" } else { "NULL" });
         }
         match due_by {
             Some(at) if served != Served::Due => {
-                self.text(" AND ").text(WAITS).text(" AND transfers.due_at <= ").time(*at)
+                self.text(" AND ").text(WAITS).text(" AND transfers.due_at + 0 <= ").time(*at)
             }
             Some(_) | None => self,
         }
@@ -131,7 +134,7 @@ impl<'a> Query<'a> {
             self = self.text(" AND transfers.person = ").value(person.0.as_slice());
         }
         if let Some(prefix) = &filter.request_id {
-            self = self.text(" AND ").begins(prefix);
+            self = self.text(" AND ").range("COALESCE(transfers.request_id, '')", prefix);
         }
         self
     }
@@ -142,10 +145,14 @@ impl<'a> Query<'a> {
 
     /// A range of request ids. They are ASCII, and in the order of their bytes.
     pub(super) fn begins(self, prefix: &'a str) -> Self {
+        self.range("transfers.request_id", prefix)
+    }
+
+    fn range(self, column: &str, prefix: &'a str) -> Self {
         // Behind every character that an id may have.
         let end = format!("{prefix}~");
-        let query = self.text("transfers.request_id >= ").value(prefix);
-        query.text(" AND transfers.request_id < ").value(end)
+        let query = self.text(column).text(" >= ").value(prefix).text(" AND ");
+        query.text(column).text(" < ").value(end)
     }
 
     /// Whether something was asked beside `other`.
