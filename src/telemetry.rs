@@ -36,7 +36,7 @@ pub enum Kind {
     Counter,
     /// It stands at a value.
     Gauge,
-    /// Times, in the buckets of [`BUCKETS`].
+    /// Times, in buckets from 5 ms to 10 s.
     Histogram,
 }
 

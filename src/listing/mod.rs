@@ -14,7 +14,7 @@ use crate::seal::Sealer;
 use crate::store::{Cursor, Filter, Page, Person, Sort};
 use crate::transfer::State;
 use crate::view::TransferView;
-use jiff::civil::Date;
+use jiff::civil::DateTime;
 use jiff::tz::{TimeZone, offset};
 use jiff::{SignedDuration, Timestamp};
 use league_contract::identity::IdNumber;
@@ -334,8 +334,9 @@ fn instant(word: &str, now: Timestamp) -> Option<Timestamp> {
     if let Ok(at) = word.parse::<Timestamp>() {
         return Some(at);
     }
-    if let Ok(day) = word.parse::<Date>() {
-        return day.to_zoned(TimeZone::fixed(offset(8))).ok().map(|day| day.timestamp());
+    // A day, or a time of one, is Beijing's.
+    if let Ok(at) = word.parse::<DateTime>() {
+        return at.to_zoned(TimeZone::fixed(offset(8))).ok().map(|at| at.timestamp());
     }
     now.checked_sub(SignedDuration::try_from(duration(word)?).ok()?).ok()
 }
@@ -378,12 +379,13 @@ mod tests {
         for (word, at) in [
             ("2026-11-01T08:00:00+08:00", "2026-11-01T00:00:00Z"),
             ("2026-11-01", "2026-10-31T16:00:00Z"),
+            ("2026-11-01 08:00", "2026-11-01T00:00:00Z"),
             ("3d", "2026-11-25T04:00:00Z"),
             ("90m", "2026-11-28T02:30:00Z"),
         ] {
             assert_eq!(instant(word, now), Some(at.parse().expect("a time")), "{word}");
         }
-        for word in ["", "d", "-3d", "yesterday", "2026-13-01", "99999999y", "2026-11-01 08:00"] {
+        for word in ["", "d", "-3d", "yesterday", "2026-13-01", "99999999y", "2026-11-01 25:00"] {
             assert_eq!(instant(word, now), None, "{word}");
         }
     }
