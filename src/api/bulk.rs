@@ -1,6 +1,6 @@
 //! Acts on many transfers over HTTP.
 
-use super::look::asked;
+use super::look::{asked, object};
 use super::params::Params;
 use super::transfers::{json, reason_of};
 use super::{ApiProblem, ApiState, Authenticated, MAX_DOCUMENT, OPERATORS, ProblemDocument, READERS, Shared};
@@ -117,7 +117,7 @@ pub(super) async fn begin(
     caller.require(&state, &OPERATORS)?;
     let value = json(&state, body, MAX_DOCUMENT).await?;
     // The parser may repeat a value, which may be an ID number.
-    let request: BulkRequest = serde_json::from_value(value).map_err(|_| {
+    let request: BulkRequest = serde_json::from_value(object(&state, value)?).map_err(|_| {
         let (zh, en) = (
             "请求体应为 {act, filter, all, reason, rate, dry_run}，类型见 /openapi.json",
             "the body is {act, filter, all, reason, rate, dry_run}; /openapi.json has their types",

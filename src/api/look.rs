@@ -13,6 +13,7 @@ use axum::response::{IntoResponse as _, Response};
 use futures_util::stream;
 use league_contract::{Problem, ProblemCode};
 use serde::Deserialize;
+use serde_json::Value;
 use utoipa::IntoParams;
 
 /// The most transfers of a page.
@@ -78,9 +79,18 @@ fn asked_openly(state: &ApiState, words: &Words) -> Result<Asked, ApiProblem> {
     ))
 }
 
+/// A list of a body's values in their order is no body, though the parser would take it.
+pub(super) fn object(state: &ApiState, value: Value) -> Result<Value, ApiProblem> {
+    if value.is_object() {
+        return Ok(value);
+    }
+    let (zh, en) = ("请求体应为 JSON 对象", "the body must be a JSON object");
+    Err(ApiProblem::one(state, Problem::new(ProblemCode::Malformed, zh, en)))
+}
+
 async fn asked_in_body(state: &ApiState, body: Body) -> Result<Asked, ApiProblem> {
     let value = json(state, body, MAX_DOCUMENT).await?;
-    let words: Words = serde_json::from_value(value).map_err(|error| {
+    let words: Words = serde_json::from_value(object(state, value)?).map_err(|error| {
         // The parser may repeat a value, which may be an ID number in the wrong place.
         let unknown = error.to_string().starts_with("unknown field");
         let (zh, en) = if unknown {

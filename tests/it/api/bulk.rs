@@ -168,6 +168,7 @@ async fn what_is_not_meant_is_refused() {
     for body in [
         json!({"act": "explode", "all": true, "reason": "核查材料"}),
         json!({"act": "hold", "filtre": {}, "all": true, "reason": "核查材料"}),
+        json!(["hold", {}, true, "核查材料"]),
     ] {
         post(body).await.problem(400, "malformed");
     }
