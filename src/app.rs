@@ -136,6 +136,8 @@ fn link(system: &SystemSettings, sealer: &Sealer) -> anyhow::Result<Link> {
 pub enum Reloaded {
     /// Other secrets are used from now on.
     Secrets(System),
+    /// Messages to an address of upstream's are signed with others.
+    WebhookSecrets(String),
     /// Other certificates are.
     Certificates(System),
     /// They can't be used: the old ones stay.
@@ -472,13 +474,15 @@ impl App {
         if !done.is_empty() {
             self.bell.ring();
         }
-        let secrets = |targets: &[Target]| -> Vec<_> {
-            targets.iter().map(|target| (target.name.clone(), target.secrets.clone())).collect()
-        };
+        for target in self.webhooks.iter() {
+            let after = new.webhooks.iter().find(|after| after.name == target.name);
+            if after.is_some_and(|after| target.secrets.take_over(&after.secrets)) {
+                done.push(Reloaded::WebhookSecrets(target.name.clone()));
+            }
+        }
         let keys = [
             ("privacy.keys", new.privacy_keys != self.settings.privacy_keys),
             ("privacy.index_key", new.index_key != self.settings.index_key),
-            ("webhooks", secrets(&new.webhooks) != secrets(&self.settings.webhooks)),
             ("database.url", new.database_url != self.settings.database_url),
         ];
         let changed = keys.into_iter().filter(|(_, changed)| *changed);

@@ -192,6 +192,7 @@ impl Operator {
         let subject = format!("transfer:{request_id}");
         let deed = Deed { author, act: act.as_str(), subject, reason: &reason, outcome: &did[1], at: now };
         tx.audit(&self.intake.sealer, deed).await?;
+        self.intake.tell_act(tx, request_id, ("operator's act", act.as_str()), &author.name);
         let stored = tx.transfer_by_id(found.entry.id).await?.ok_or(StoreError::LeaseLost(found.entry.id))?;
         Ok(Acted { stored, did })
     }

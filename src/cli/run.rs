@@ -31,6 +31,8 @@ pub(super) async fn run(context: &Context, args: RunArgs) -> Done {
     let shown = settings::show(&context.global.config).unwrap_or_default();
     telemetry::log(args.log_format, &args.log, context.out.color);
     let grace = settings.shutdown_grace;
+    #[cfg(feature = "otlp")]
+    let (collector, worker) = (settings.collector.clone(), settings.worker_id.clone());
     let mut signals = Signals::catch()?;
     let hangups = Hangups::catch()?;
     let app = Arc::new(App::open(settings, Clock::Wall).await?);
@@ -38,6 +40,9 @@ pub(super) async fn run(context: &Context, args: RunArgs) -> Done {
     if app.store.schema().await? != SchemaState::Empty {
         app.store.require_current().await.map_err(schema)?;
     }
+    #[cfg(feature = "otlp")]
+    let exporter =
+        collector.map(|to| telemetry::Exporter::start(&to.endpoint, &to.path, &worker)).transpose()?;
     let daemon = app.start(telemetry::count()).await.map_err(owned)?;
     let mut said = Vec::new();
     for Listening { url, faces, .. } in &daemon.listening {
@@ -59,6 +64,10 @@ pub(super) async fn run(context: &Context, args: RunArgs) -> Done {
     });
     let ended = daemon.lifecycle.until_signal(&mut signals, grace).await;
     app.store.close().await;
+    #[cfg(feature = "otlp")]
+    if let Some(exporter) = exporter {
+        exporter.stop().await;
+    }
     match ended {
         Ended::Clean => tracing::info!("stopped: everything in flight is settled"),
         Ended::Failed => {
@@ -121,6 +130,9 @@ async fn take_over(app: &App, new: &Settings, changed: Vec<String>) {
             Reloaded::Secrets(system) => {
                 tracing::warn!(%system, "its secrets were changed: used from now on")
             }
+            Reloaded::WebhookSecrets(webhook) => {
+                tracing::warn!(webhook, "its secrets were changed: used from now on");
+            }
             Reloaded::Certificates(system) => {
                 tracing::warn!(%system, "its certificates were changed: used from now on");
             }
@@ -143,7 +155,9 @@ fn changed_keys(before: &str, after: &str) -> Vec<String> {
     let (before, after) = (lines(before), lines(after));
     let keys = before.symmetric_difference(&after).filter_map(|line| line.split(" = ").next());
     let is_taken_over = |key: &&str| {
-        key.starts_with("systems.") && taken_over.contains(&key.rsplit('.').next().unwrap_or(key))
+        let name = key.rsplit('.').next().unwrap_or(key);
+        let of_webhook = key.starts_with("webhooks.") && matches!(name, "secrets" | "secret_files");
+        of_webhook || key.starts_with("systems.") && taken_over.contains(&name)
     };
     let keys = keys.filter(|key| !is_taken_over(key));
     keys.map(str::to_owned).collect::<BTreeSet<_>>().into_iter().collect()

@@ -3,6 +3,7 @@
 use crate::alarm::AlarmKind;
 use crate::seal::{SealError, Sealer};
 use crate::store::{CallbackRow, CallbackVerdict, NewCallback, Save, StoreError, Stored, Tx};
+use crate::telemetry::{Role, Span, TraceId, record};
 use crate::transfer::{Advance, Cause, Entry, Event, Facts, Following, LastError, Verdict, advance};
 use jiff::Timestamp;
 use league_contract::{EventKind, PartnerStatus, RequestId, StatusEvent, System, UnreadableChange, Words};
@@ -131,14 +132,29 @@ async fn keep_first(tx: &mut Tx, sealer: &Sealer, arrived: &[Arrived<'_>]) -> Re
 fn tell(tx: &mut Tx, one: Arrived<'_>, verdict: CallbackVerdict) {
     let (system, request_id, event) =
         (one.arrival.system.clone(), one.event.request_id.clone(), word(one.event.kind));
+    let at = one.arrival.at;
     tx.after_commit(move || {
         count(&system, verdict);
+        let trace_id = TraceId::of(&request_id);
         if verdict == CallbackVerdict::Conflict {
-            tracing::error!(%request_id, %system, event,
+            tracing::error!(%request_id, %trace_id, %system, event,
                 "an event contradicts the transfer's state: it is kept, nothing was changed, somebody must look");
         } else {
-            tracing::info!(%request_id, %system, event, verdict = verdict.as_str(), "status event");
+            tracing::info!(%request_id, %trace_id, %system, event, verdict = verdict.as_str(), "status event");
         }
+        record(|| Span {
+            request_id: request_id.to_string(),
+            name: "status event",
+            role: Role::Consumer,
+            began: at,
+            ended: at,
+            fields: vec![
+                ("league.system", system.to_string()),
+                ("league.event", event.to_owned()),
+                ("league.verdict", verdict.as_str().to_owned()),
+            ],
+            failed: (verdict == CallbackVerdict::Conflict).then(|| "contradicts the state".to_owned()),
+        });
     });
 }
 

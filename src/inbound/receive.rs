@@ -6,6 +6,7 @@ use crate::notify::Bell;
 use crate::partner::{Partner, fresh_nonce};
 use crate::seal::Sealer;
 use crate::store::{Gathering, Store, StoreError, Together, Tx};
+use crate::telemetry::TraceId;
 use crate::transfer::Cause;
 use jiff::Timestamp;
 use league_contract::{CallContext, Callback, CallbackVerdict, System, WireRequest, WireResponse};
@@ -75,7 +76,7 @@ impl Receiver {
                 CallbackVerdict::Replayed
             }
             Err(error) => {
-                tracing::error!(system = %partner.system, %request_id, %error,
+                tracing::error!(system = %partner.system, %request_id, trace_id = %TraceId::of(&request_id), %error,
                     "a status event could not be stored: the partner is asked to send it again");
                 CallbackVerdict::Unavailable
             }

@@ -2,6 +2,7 @@
 
 use super::{Intake, IntakeError, open_already};
 use crate::store::{StoreError, Stored, Tx, despite_races};
+use crate::telemetry::{Role, Span, TraceId, record};
 use crate::transfer::{Advance, Cause, Entry, Event, Facts, Line, State, Verdict, Withdrawal, advance};
 use league_contract::{Problem, ProblemCode, RequestId, document, text};
 use serde_json::Value;
@@ -45,6 +46,7 @@ impl Intake {
         let facts = Facts { sent_name, ..Facts::default() };
         let stored =
             self.occur(&mut tx, after, (Event::Amended, facts), ("修改", "amended"), Cause::Upstream).await?;
+        self.tell_act(&mut tx, request_id, ("upstream's act", "amend"), "upstream");
         tx.commit().await?;
         Ok(stored)
     }
@@ -86,6 +88,7 @@ impl Intake {
         let mut tx = self.store.write("withdraw").await?;
         let known = known(tx.transfer(request_id).await?, request_id)?;
         let stored = self.take_back(&mut tx, known, reason, Cause::Upstream).await?;
+        self.tell_act(&mut tx, request_id, ("upstream's act", "withdraw"), "upstream");
         tx.commit().await?;
         Ok(stored)
     }
@@ -153,6 +156,30 @@ impl Intake {
         let step = Advance { entry, lines: vec![note], verdict: Verdict::Stays };
         tx.save(&step, false, cause, now).await?;
         Ok(Stored { entry: step.entry, ..known })
+    }
+
+    /// Logs what somebody did to a transfer, once it is committed; spans name nobody.
+    pub(crate) fn tell_act(
+        &self,
+        tx: &mut Tx,
+        request_id: &RequestId,
+        (name, act): (&'static str, &'static str),
+        author: &str,
+    ) {
+        let (request_id, author) = (request_id.clone(), author.to_owned());
+        let (clock, began) = (self.clock.clone(), self.clock.now());
+        tx.after_commit(move || {
+            tracing::info!(%request_id, trace_id = %TraceId::of(&request_id), act, author, name);
+            record(|| Span {
+                request_id: request_id.to_string(),
+                name,
+                role: Role::Internal,
+                began,
+                ended: clock.now(),
+                fields: vec![("league.act", act.to_owned())],
+                failed: None,
+            });
+        });
     }
 
     async fn occur(

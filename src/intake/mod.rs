@@ -14,6 +14,7 @@ use crate::partner::Partners;
 use crate::routing::Routes;
 use crate::seal::Sealer;
 use crate::store::{NewTransfer, Sharing, Shown, Store, StoreError, Stored, Tx, Work, despite_races};
+use crate::telemetry::{Role, Span, TraceId, record};
 use crate::transfer::{Cause, Entry, Line, Milestone, State};
 use league_contract::document::{Rules, read, unknown_province};
 use league_contract::{Problem, ProblemCode, ProvinceCode, System, Transfer};
@@ -206,9 +207,19 @@ impl Intake {
         }
         let stored = tx.transfer_by_id(id).await?.ok_or(StoreError::LeaseLost(id))?;
         let (request_id, system) = (transfer.request_id, new.entry.system);
+        let (began, clock) = (new.entry.created_at, self.clock.clone());
         tx.after_commit(move || {
             metrics::counter!("league_gateway_received_total", "system" => system.to_string()).increment(1);
-            tracing::info!(%request_id, %system, "transfer received");
+            tracing::info!(%request_id, trace_id = %TraceId::of(&request_id), %system, "transfer received");
+            record(|| Span {
+                request_id: request_id.to_string(),
+                name: Span::RECEIVED,
+                role: Role::Consumer,
+                began,
+                ended: clock.now(),
+                fields: vec![("league.system", system.to_string())],
+                failed: None,
+            });
         });
         Ok(Taken::Created(stored))
     }

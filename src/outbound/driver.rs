@@ -5,9 +5,11 @@ use super::Delivery;
 use super::exchange::{Checked, Finished};
 use super::turn::{Renew, Turn, Turned};
 use crate::notify::Listener;
-use crate::partner::{Exchange, Partner};
-use crate::store::StoreError;
+use crate::partner::{Exchange, Outcome, Partner};
+use crate::store::{AttemptResult, StoreError};
+use crate::telemetry::{Role, Span, TraceId, record};
 use jiff::{SignedDuration, Timestamp};
+use league_contract::RequestId;
 use std::collections::HashMap;
 use std::sync::Arc;
 use tokio::task::{Id, JoinError, JoinSet};
@@ -153,8 +155,14 @@ impl Driver {
         let turned = self.delivery.store.grouped(turn).await;
         desk.again = turned.is_err();
         let turned = turned.inspect_err(|_| self.partner.count(spent))?;
-        desk.finished.drain(..).for_each(|finished| self.tell(&finished));
-        desk.checked.clear();
+        for one in desk.finished.drain(..) {
+            self.tell(&one.hand.entry.request_id, &one.exchange, &one.result);
+        }
+        for one in desk.checked.drain(..) {
+            for (exchange, _, result) in &one.asked {
+                self.tell(&one.hand.entry.request_id, exchange, result);
+            }
+        }
         desk.probed = None;
         desk.waiting_since = None;
         let begun = turned.claimed + usize::from(turned.probe);
@@ -184,10 +192,29 @@ impl Driver {
         }
     }
 
-    fn tell(&self, finished: &Finished) {
-        let exchange = &finished.exchange;
-        tracing::info!(request_id = %finished.hand.entry.request_id, system = %self.partner.system, operation = %exchange.operation,
-            outcome = exchange.outcome.word(), code = finished.result.code.as_deref(), "exchange settled");
+    fn tell(&self, request_id: &RequestId, exchange: &Exchange, result: &AttemptResult) {
+        let system = &self.partner.system;
+        tracing::info!(%request_id, trace_id = %TraceId::of(request_id), %system, operation = %exchange.operation,
+            outcome = result.outcome, code = result.code.as_deref(), "exchange settled");
+        record(|| {
+            let status = result.http_status.map(|status| ("http.response.status_code", status.to_string()));
+            let code = result.code.as_ref().map(|code| ("error.type", code.clone()));
+            let known = [
+                ("league.system", system.to_string()),
+                ("league.operation", exchange.operation.to_string()),
+                ("league.outcome", result.outcome.to_owned()),
+            ];
+            let answered = matches!(exchange.outcome, Outcome::Reply(_));
+            Span {
+                request_id: request_id.to_string(),
+                name: exchange.operation.as_str(),
+                role: Role::Client,
+                began: exchange.started_at,
+                ended: exchange.finished_at,
+                fields: known.into_iter().chain(status).chain(code).collect(),
+                failed: (!answered).then(|| result.error.clone().unwrap_or_default()),
+            }
+        });
     }
 
     /// Waits for something to do: news from the partner, a bell, the next due time.

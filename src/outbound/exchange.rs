@@ -5,6 +5,7 @@ use crate::organization::check::CheckAnswer;
 use crate::organization::suggestion::Suggestion;
 use crate::partner::{Exchange, Outcome, Partner, Prepared};
 use crate::store::{AttemptResult, Fence};
+use crate::telemetry::TraceId;
 use crate::transfer::Entry;
 use jiff::SignedDuration;
 use league_contract::{Refusal, Reply, Transfer, WireRequest};
@@ -126,7 +127,7 @@ impl Delivery {
     fn seal(&self, context: &'static str, transfer: &Transfer, text: &[u8]) -> Vec<u8> {
         let request_id = &transfer.request_id;
         self.sealer.seal(context, request_id.as_str(), text).unwrap_or_else(|error| {
-            tracing::error!(%request_id, context, %error, "an exchange is kept without its bytes");
+            tracing::error!(%request_id, trace_id = %TraceId::of(request_id), context, %error, "an exchange is kept without its bytes");
             Vec::new()
         })
     }

@@ -13,6 +13,7 @@ use crate::store::{
     Claimant, Fence, LeaseChange, Named, NewAttempt, Save, Sharing, StoreError, SystemRow, Tx, Work,
 };
 use crate::suspension::{note, note_probe};
+use crate::telemetry::TraceId;
 use crate::transfer::{Cause, Entry, Event, Facts, Verdict, advance};
 use jiff::Timestamp;
 use league_contract::{Call, Operation};
@@ -142,7 +143,8 @@ impl Turn {
                 saves.push(self.settled(tx, current, one).await?);
             } else {
                 // A callback was faster, or the lease ran out: the exchange is on record, its outcome is not ours to apply.
-                tracing::info!(request_id = %one.hand.entry.request_id, "the transfer moved on while we waited for the answer");
+                let request_id = &one.hand.entry.request_id;
+                tracing::info!(%request_id, trace_id = %TraceId::of(request_id), "the transfer moved on while we waited for the answer");
             }
         }
         tx.save_all(&saves[known..]).await?;
@@ -205,7 +207,7 @@ impl Turn {
         tx.after_commit(move || {
             metrics::counter!("league_gateway_events_total", "system" => system.to_string(), "verdict" => "conflict")
                 .increment(1);
-            tracing::error!(%request_id, %system, cause,
+            tracing::error!(%request_id, trace_id = %TraceId::of(&request_id), %system, cause,
                 "an answer contradicts the transfer's state: nothing was changed, somebody must look");
         });
         alarm(tx, &step.entry, *at).await
@@ -316,7 +318,8 @@ impl Turn {
             let transfer = match delivery.sealer.open_transfer(&entry.request_id, &lease.document_sealed) {
                 Ok(transfer) => Arc::new(transfer),
                 Err(error) => {
-                    tracing::error!(request_id = %entry.request_id, %error, "a document can't be opened: it is tried again later");
+                    let request_id = &entry.request_id;
+                    tracing::error!(%request_id, trace_id = %TraceId::of(request_id), %error, "a document can't be opened: it is tried again later");
                     let mut end = step::unreadable(&self.partner, entry, &error, now);
                     end.facts.doubtful = entry.withdrawal.is_some() && tx.may_have_arrived(entry.id).await?;
                     ends.push(self.end(entry, end, now));
@@ -349,7 +352,8 @@ impl Turn {
                 }
                 Step::End(end) => end,
             };
-            tracing::info!(request_id = %entry.request_id, system = %self.partner.system, event = ?ended.event, "settled without an exchange");
+            let request_id = &entry.request_id;
+            tracing::info!(%request_id, trace_id = %TraceId::of(request_id), system = %self.partner.system, event = ?ended.event, "settled without an exchange");
             ends.push(self.end(entry, *ended, now));
         }
         let claims: Vec<&Save> = leases.iter().map(|lease| &lease.save).collect();

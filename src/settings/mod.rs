@@ -4,10 +4,12 @@
 
 mod http;
 mod reader;
+mod telemetry;
 mod webhooks;
 
 pub use crate::clock::duration;
 pub use http::HttpSettings;
+pub use telemetry::CollectorSettings;
 
 use crate::gate::Limits;
 use crate::partner::{Policy, Watch};
@@ -63,6 +65,8 @@ pub struct Settings {
     pub directory: PathBuf,
     /// Upstream's addresses that are told of events.
     pub webhooks: Vec<Target>,
+    /// Who is sent traces.
+    pub collector: Option<CollectorSettings>,
 }
 
 impl std::fmt::Debug for Settings {
@@ -211,6 +215,7 @@ fn read(reader: &mut Reader, registrations: &[Registration]) -> Result<Settings,
         );
     }
     let webhooks = webhooks::read(reader);
+    let collector = telemetry::read(reader);
     reader.unknown_keys();
     let problems = reader.take_problems();
     let secret_files = reader.take_secret_files();
@@ -231,6 +236,7 @@ fn read(reader: &mut Reader, registrations: &[Registration]) -> Result<Settings,
             retention: SignedDuration::try_from(retention?).ok()?,
             directory: directory?,
             webhooks,
+            collector,
         })
     })();
     match settings {

@@ -3,7 +3,7 @@
 use super::endpoint;
 use super::reader::Reader;
 use crate::transport::Endpoint;
-use crate::webhook::{KINDS, Secret, Target};
+use crate::webhook::{KINDS, Secret, Secrets, Target};
 use std::time::Duration;
 
 /// The longest that one post takes, where nothing else is written: as the specification recommends.
@@ -47,7 +47,7 @@ fn target(reader: &mut Reader, name: &str) -> Option<Target> {
         if reader.is_written(&key("timeout")) { reader.duration(&key("timeout")) } else { Some(TIMEOUT) };
     let endpoint: Endpoint = endpoint(reader, &key, url.as_deref(), timeout)?;
     let path = url.and_then(|url| url.strip_prefix(&endpoint.origin).map(absolute))?;
-    Some(Target { name: name.to_owned(), endpoint, path, secrets: secrets?, kinds })
+    Some(Target { name: name.to_owned(), endpoint, path, secrets: Secrets::new(secrets?), kinds })
 }
 
 /// What comes after the host begins with a slash on the wire.

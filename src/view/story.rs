@@ -8,6 +8,7 @@ use crate::partner::Partners;
 use crate::routing::Routes;
 use crate::seal::Sealer;
 use crate::store::{Attempt, AuditRow, CallbackRow, StoreError, Stored, TimelineLine, Tx};
+use crate::telemetry::TraceId;
 use jiff::Timestamp;
 use league_contract::{EventSource, OpenFields, Operation, RequestId, System, Transfer};
 use serde::Serialize;
@@ -19,6 +20,8 @@ const MOST_ACTS: u32 = 1_000;
 /// A transfer and its story.
 #[derive(Debug, Clone, Serialize, ToSchema)]
 pub struct StoryView {
+    /// Under which the gateway's logs and traces tell of it.
+    pub trace_id: String,
     /// How it stands.
     pub transfer: TransferView,
     /// What happened, oldest first.
@@ -212,7 +215,11 @@ impl Records {
     /// The story.
     #[must_use]
     pub fn story(&self, routes: &Routes) -> StoryView {
-        StoryView { transfer: TransferView::new(&self.stored, routes), timeline: self.moments() }
+        StoryView {
+            trace_id: TraceId::of(&self.stored.entry.request_id).to_string(),
+            transfer: TransferView::new(&self.stored, routes),
+            timeline: self.moments(),
+        }
     }
 
     fn moments(&self) -> Vec<Moment> {

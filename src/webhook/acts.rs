@@ -124,7 +124,7 @@ impl Desk {
     /// Why it was not taken.
     pub async fn test(&self, target: &Target, transport: &Transport) -> Result<(), String> {
         let now = self.clock.now();
-        let request = message::test(&target.path, &target.secrets, now);
+        let request = message::test(&target.path, &target.secrets.now(), now);
         judge(transport.send(&request).await, target, now).map_err(|refusal| refusal.why)
     }
 

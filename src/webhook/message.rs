@@ -2,6 +2,7 @@
 //! `id.timestamp.body`.
 
 use crate::store::FeedEvent;
+use crate::telemetry::TraceId;
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use hmac::{Hmac, KeyInit as _, Mac as _};
@@ -10,6 +11,7 @@ use league_contract::{Method, WireRequest};
 use serde::Serialize;
 use sha2::Sha256;
 use std::fmt;
+use std::sync::{Arc, PoisonError, RwLock};
 use zeroize::Zeroizing;
 
 /// Before the base64 of a secret.
@@ -65,6 +67,34 @@ impl fmt::Debug for Secret {
     }
 }
 
+/// The secrets of one address. A running daemon takes over others: all clones have them then.
+#[derive(Debug, Clone, Default)]
+pub struct Secrets(Arc<RwLock<Arc<[Secret]>>>);
+
+impl Secrets {
+    /// These secrets.
+    #[must_use]
+    pub fn new(secrets: Vec<Secret>) -> Self {
+        Self(Arc::new(RwLock::new(secrets.into())))
+    }
+
+    /// Those that sign now.
+    #[must_use]
+    pub fn now(&self) -> Arc<[Secret]> {
+        self.0.read().unwrap_or_else(PoisonError::into_inner).clone()
+    }
+
+    /// From now on the others' sign; false where they are the same.
+    #[must_use]
+    pub fn take_over(&self, others: &Self) -> bool {
+        let others = others.now();
+        let mut own = self.0.write().unwrap_or_else(PoisonError::into_inner);
+        let changed = *own != others;
+        *own = others;
+        changed
+    }
+}
+
 /// The body: what happened, when, and the event as the feed has it.
 #[derive(Serialize)]
 struct Body<'a> {
@@ -109,7 +139,11 @@ pub(super) fn of(event: &FeedEvent, path: &str, secrets: &[Secret], now: Timesta
     let body = Body { kind: kind(event), timestamp: event.at, data: event };
     // Numbers, texts and times alone: it can't fail.
     let body = serde_json::to_vec(&body).unwrap_or_default();
-    request(path, &id(event), body, secrets, now)
+    let mut request = request(path, &id(event), body, secrets, now);
+    // What upstream records of it joins the transfer's trace.
+    let trace = event.request_id.as_ref().map(TraceId::of);
+    request.headers.extend(trace.map(|trace| ("traceparent".to_owned(), trace.parent_header())));
+    request
 }
 
 /// A request that tells of nothing, to see whether it is taken.

@@ -9,7 +9,7 @@ mod message;
 mod sender;
 
 pub use acts::{Desk, Done, WebhookView};
-pub use message::{Secret, SecretProblem};
+pub use message::{Secret, SecretProblem, Secrets};
 pub use sender::{Round, Sender};
 
 use crate::transport::Endpoint;
@@ -29,7 +29,7 @@ pub struct Target {
     /// Path and query of its address.
     pub path: String,
     /// Every one of them signs, so that either side can change to another at its own time.
-    pub secrets: Vec<Secret>,
+    pub secrets: Secrets,
     /// Which of [`KINDS`] it is told of.
     pub kinds: Vec<String>,
 }

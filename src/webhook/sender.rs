@@ -6,6 +6,7 @@ use crate::clock::Clock;
 use crate::notify::Bell;
 use crate::retry::Schedule;
 use crate::store::{FeedEvent, Leads, Store, StoreError, Tx, WebhookRow, despite_races};
+use crate::telemetry::{Role, Span, TraceId, record};
 use crate::transport::{SendError, Transport};
 use futures_util::StreamExt as _;
 use jiff::{SignedDuration, Timestamp};
@@ -195,7 +196,7 @@ impl Sender {
 
     async fn post(&self, event: &FeedEvent) -> Result<(), Refusal> {
         let now = self.clock.now();
-        let request = message::of(event, &self.target.path, &self.target.secrets, now);
+        let request = message::of(event, &self.target.path, &self.target.secrets.now(), now);
         let answer = self.transport.send(&request).await;
         let outcome = match &answer {
             Ok(response) if (200..300).contains(&response.status) => "taken",
@@ -205,7 +206,33 @@ impl Sender {
         };
         metrics::counter!("league_gateway_webhook_posts_total", "webhook" => self.target.name.clone(), "outcome" => outcome)
             .increment(1);
-        judge(answer, &self.target, now)
+        let judged = judge(answer, &self.target, now);
+        if let Some(request_id) = &event.request_id {
+            self.put_on_record(request_id, event, now, &judged);
+        }
+        judged
+    }
+
+    fn put_on_record(
+        &self,
+        request_id: &str,
+        event: &FeedEvent,
+        began: Timestamp,
+        judged: &Result<(), Refusal>,
+    ) {
+        let webhook = &self.target.name;
+        let failed = judged.as_ref().err().map(|refusal| refusal.why.clone());
+        tracing::debug!(request_id, trace_id = %TraceId::of(request_id), webhook, cursor = event.cursor,
+            error = failed, "upstream told");
+        record(|| Span {
+            request_id: request_id.to_owned(),
+            name: "tell upstream",
+            role: Role::Client,
+            began,
+            ended: self.clock.now(),
+            fields: vec![("league.webhook", webhook.clone()), ("league.cursor", event.cursor.to_string())],
+            failed,
+        });
     }
 
     /// The address after a page.
@@ -307,6 +334,7 @@ fn retry_after(text: &str, now: Timestamp) -> Option<Timestamp> {
 mod tests {
     use super::*;
     use crate::transport::Endpoint;
+    use crate::webhook::Secrets;
 
     fn target() -> Target {
         let endpoint = Endpoint {
@@ -320,7 +348,7 @@ mod tests {
             name: "a".to_owned(),
             endpoint,
             path: "/hook?key=geheim".to_owned(),
-            secrets: Vec::new(),
+            secrets: Secrets::default(),
             kinds: Vec::new(),
         }
     }

@@ -27,6 +27,7 @@ mod simulation;
 mod store_laws;
 mod tidy;
 mod torture;
+mod traces;
 mod upkeep;
 mod webhooks;
 mod whole_process;

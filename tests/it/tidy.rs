@@ -227,6 +227,35 @@ fn what_has_one_home_stands_nowhere_else() {
     }
 }
 
+/// The arguments of every call of a logging macro in a text.
+fn log_calls(text: &str) -> Vec<String> {
+    let code = code(text);
+    let begins = code.match_indices("tracing::").map(|(at, word)| &code[at + word.len()..]);
+    let calls = begins.filter_map(|rest| rest.split_once("!(").filter(|(level, _)| level.len() < 6));
+    let until_closed = |(_, rest): (&str, &str)| -> String {
+        let mut open = 1;
+        let within = |c: &char| {
+            open += i32::from(*c == '(') - i32::from(*c == ')');
+            open > 0
+        };
+        rest.chars().take_while(within).collect()
+    };
+    calls.map(until_closed).collect()
+}
+
+/// Whoever looks for a transfer in the log finds every line about it under its trace.
+#[test]
+fn a_line_about_a_transfer_carries_its_trace() {
+    let files = sources(&["src"]);
+    let calls =
+        files.iter().flat_map(|(file, text)| log_calls(text).into_iter().map(move |call| (file, call)));
+    let about: Vec<_> = calls.filter(|(_, call)| call.contains("request_id")).collect();
+    assert!(about.len() > 8, "{about:?}");
+    for (file, call) in about {
+        assert!(call.contains("trace_id"), "{file}: {call}");
+    }
+}
+
 #[test]
 fn no_file_is_too_long() {
     for (file, text) in sources(&["src", "adapters", "tests"]) {

@@ -10,6 +10,8 @@ use base64::engine::general_purpose::STANDARD;
 use hmac::{Hmac, KeyInit as _, Mac as _};
 use jiff::SignedDuration;
 use league_gateway::access::Role;
+use league_gateway::app::{REGISTRATIONS, Reloaded};
+use league_gateway::settings;
 use league_gateway::webhook::{Round, Sender};
 use serde_json::{Value, json};
 use sha2::Sha256;
@@ -360,6 +362,31 @@ async fn an_address_is_told_of_the_kinds_that_it_asked_for() {
     let milestones = feed(&test).await.iter().filter(|event| event["type"] == "milestone").count();
     assert_eq!(hook.taken().len(), milestones);
     assert!(hook.taken().iter().all(|message| message["type"] == "transfer.milestone"));
+    test.finish().await;
+}
+
+/// A secret that both sides change: each at its own time, and nothing is refused.
+#[tokio::test]
+async fn a_secret_is_changed_while_the_daemon_runs() {
+    let hook = Hook::start().await;
+    let old = hook.config().replace(&format!("{SECRETS:?}"), &format!("[{:?}]", SECRETS[1]));
+    let test = Setup::by_hand().config(&old).start().await;
+    let mut sender = sender(&test);
+    tell(&mut sender).await;
+    deliver(&test, &["A"]).await;
+    assert!(matches!(tell(&mut sender).await, Round::Waits(_)), "it wants both signatures");
+    let [_, more] = test.config_files();
+    let text = std::fs::read_to_string(&more)
+        .expect("read")
+        .replace(&format!("[{:?}]", SECRETS[1]), &format!("{SECRETS:?}"));
+    std::fs::write(&more, text).expect("written");
+    let new = settings::load(&test.config_files(), &REGISTRATIONS).expect("the configuration is right");
+    let done = test.app.reload(&new).await.expect("it is taken over");
+    assert_eq!(done, [Reloaded::WebhookSecrets("upstream".to_owned())]);
+    assert_eq!(test.app.reload(&new).await.expect("it is taken over"), [], "they are the same now");
+    test.later(10).await;
+    assert_eq!(tell(&mut sender).await, Round::UpToDate);
+    assert_eq!(hook.taken().len(), feed(&test).await.len());
     test.finish().await;
 }
 

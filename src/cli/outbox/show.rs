@@ -67,9 +67,14 @@ pub(super) async fn run(context: &Context, args: ShowArgs) -> Done {
     if out.json {
         let exchanges = records.exchanges(opener);
         return out.value(&serde_json::json!({
-            "transfer": story.transfer, "timeline": story.timeline, "exchanges": exchanges}));
+            "trace_id": story.trace_id, "transfer": story.transfer, "timeline": story.timeline, "exchanges": exchanges}));
     }
     head(out, &story.transfer, records.stored.entry.state);
+    out.line(out.dim(&format!(
+        "{} {}",
+        out.lang.pick("日志与追踪标识：", "in logs and traces:"),
+        story.trace_id
+    )));
     for moment in &story.timeline {
         out.line(format!("  {}  {}", out.dim(&out.time(moment.at)), told(out, moment)));
     }

@@ -1,4 +1,12 @@
-//! Logs and metrics of the process. Nothing personal is ever a field of either: the types that hold it can't print it.
+//! Logs, metrics and traces of the process. Nothing personal is ever a field of any: the types that hold it can't print it.
+
+#[cfg(feature = "otlp")]
+mod otlp;
+mod trace;
+
+#[cfg(feature = "otlp")]
+pub use otlp::Exporter;
+pub use trace::{Role, Span, TraceId, record};
 
 use metrics_exporter_prometheus::{PrometheusBuilder, PrometheusHandle};
 use tracing_subscriber::EnvFilter;
