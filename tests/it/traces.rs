@@ -1,6 +1,6 @@
 //! Everything that happens to one transfer is found under one id: in the log, in the story, at upstream, at a collector.
 
-use crate::support::{SIDES, Setup, address, base_config, in_time, program, signal};
+use crate::support::{SIDES, Setup, address, base_config, program, signal, until};
 use axum::body::Bytes;
 use axum::extract::State;
 use league_gateway::access::Role;
@@ -173,7 +173,7 @@ async fn a_daemon_exports_traces_and_logs_their_ids() {
         .expect("it starts");
     address(daemon.stdout.take().expect("piped")).expect("it listens");
     let document = folder.path().join("one.json");
-    std::fs::write(&document, SIDES[2].document("TRACE-2", 2).to_string()).expect("written");
+    std::fs::write(&document, SIDES[1].document("TRACE-2", 2).to_string()).expect("written");
     let taken = run(&["enqueue"]).arg(&document).output().expect("runs");
     assert!(taken.status.success(), "{}", String::from_utf8_lossy(&taken.stderr));
     let lines = || -> Vec<Value> {
@@ -181,12 +181,7 @@ async fn a_daemon_exports_traces_and_logs_their_ids() {
         let lines = text.lines().filter_map(|line| serde_json::from_str::<Value>(line).ok());
         lines.filter(|line| line["fields"]["request_id"] == "TRACE-2").collect()
     };
-    in_time("an exchange to fail", async {
-        while !lines().iter().any(|line| line["fields"]["outcome"] == "not_sent") {
-            tokio::task::yield_now().await;
-        }
-    })
-    .await;
+    until("an exchange to fail", || lines().iter().any(|line| line["fields"]["outcome"] == "not_sent")).await;
     signal(&daemon, "-TERM");
     let ended = tokio::task::spawn_blocking(move || daemon.wait()).await.expect("it ends");
     assert!(ended.expect("it ends").success());
