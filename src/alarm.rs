@@ -45,6 +45,8 @@ kinds! {
     SetAside = "set_aside", "有无法读取的数据被搁置", "something that can't be read was set aside";
     /// An address of upstream's does not take its events.
     Webhook = "webhook", "事件推送地址持续失败", "an address of upstream's does not take its events";
+    /// Something is sealed with a key that is not configured.
+    Keys = "keys", "缺少加密密钥，部分申请无法打开", "a key is missing: what it sealed can't be opened";
 }
 
 impl AlarmKind {
@@ -63,7 +65,8 @@ impl AlarmKind {
             | Self::Backlog
             | Self::Lapses
             | Self::ClockSkew
-            | Self::Webhook => true,
+            | Self::Webhook
+            | Self::Keys => true,
             Self::Conflicts | Self::SetAside => false,
         }
     }
@@ -78,7 +81,8 @@ impl AlarmKind {
             | Self::Conflicts
             | Self::ClockSkew
             | Self::SetAside
-            | Self::Webhook => Cause::Delivery,
+            | Self::Webhook
+            | Self::Keys => Cause::Delivery,
         }
     }
 }

@@ -28,7 +28,6 @@ use league_contract::{EventSource, Registration, System};
 use metrics_exporter_prometheus::PrometheusHandle;
 use std::sync::Arc;
 use std::sync::atomic::AtomicBool;
-use tokio::sync::Semaphore;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
@@ -172,15 +171,28 @@ fn instance(worker: &str) -> Arc<str> {
 }
 
 impl App {
-    /// Opens the store and prepares everything; starts nothing, contacts nobody.
+    /// Opens the store, which is made where there is none, and prepares everything; starts nothing, contacts nobody.
     ///
     /// # Errors
     /// What of the configuration can't be used.
     pub async fn open(settings: Settings, clock: Clock) -> anyhow::Result<Self> {
+        let store = Store::connect(&settings.database_url).await?;
+        Self::over(store, settings, clock)
+    }
+
+    /// As [`App::open`], over a store that is there.
+    ///
+    /// # Errors
+    /// As [`App::open`]; [`StoreError::Schema`] where there is no database.
+    pub async fn open_existing(settings: Settings, clock: Clock) -> anyhow::Result<Self> {
+        let store = Store::open(&settings.database_url).await?;
+        Self::over(store, settings, clock)
+    }
+
+    fn over(store: Store, settings: Settings, clock: Clock) -> anyhow::Result<Self> {
         let routes = Arc::new(routes(&settings)?);
         let sealer = Arc::new(Sealer::new(&settings.privacy_keys, &settings.index_key)?);
         let partners = Arc::new(partners(&settings, &sealer)?);
-        let store = Store::connect(&settings.database_url).await?;
         let bell = Bell::default();
         let organizations = Organizations::new(LocalDirectory::at(settings.directory.clone()), clock.clone());
         let intake = Intake {
@@ -424,13 +436,14 @@ impl App {
         metrics: Option<PrometheusHandle>,
         lifecycle: &Lifecycle,
     ) -> Vec<Listening> {
-        let connections = Arc::new(Semaphore::new(self.settings.http.max_connections as usize));
+        // Of each address: whoever fills the partners' leaves the operators' and the probes alone.
+        let connections = self.settings.http.max_connections;
         let state = self.api(metrics);
         let serve = |(bound, faces): (Bound, Faces)| {
             let listening = Listening { url: bound.url(), faces, certificates: bound.certificates() };
             tracing::info!(url = listening.url, %faces, "listening");
             let router = api::router(state.clone(), faces);
-            let serving = bound.serve(router, connections.clone(), lifecycle.stop.clone());
+            let serving = bound.serve(router, connections, lifecycle.stop.clone());
             lifecycle.spawn(async move {
                 if let Err(error) = serving.await {
                     tracing::error!(%error, "a listener failed");

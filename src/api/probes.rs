@@ -5,15 +5,23 @@ use crate::telemetry;
 use axum::extract::State;
 use axum::http::{StatusCode, header};
 use axum::response::{IntoResponse, Response};
+use std::time::Duration;
+use tokio::time::timeout;
 
 /// The process runs.
 pub(super) async fn healthz() -> &'static str {
     "ok\n"
 }
 
+/// Whoever asks how we are gives up soon: so long the store may take to answer.
+const PATIENCE: Duration = Duration::from_secs(1);
+
 /// A transfer could be taken in and delivered: the store takes writes, and at least one system is neither suspended
 /// nor paused. It only looks, and waits for nobody's transaction.
 pub(super) async fn readyz(State(state): Shared) -> Response {
+    if !state.store.takes_writes() {
+        return not_ready("the database takes no writes");
+    }
     let mut open = Vec::new();
     let looked = async {
         let mut tx = state.store.read("readyz").await?;
@@ -25,21 +33,21 @@ pub(super) async fn readyz(State(state): Shared) -> Response {
         }
         Ok::<_, crate::store::StoreError>(())
     };
-    let (status, text) = match looked.await {
-        Ok(()) if !state.store.takes_writes() => {
-            (StatusCode::SERVICE_UNAVAILABLE, "not ready: the database takes no writes\n".to_owned())
+    match timeout(PATIENCE, looked).await {
+        Ok(Ok(())) if !open.is_empty() => {
+            (StatusCode::OK, format!("ready: {}\n", open.join(", "))).into_response()
         }
-        Ok(()) if !open.is_empty() => (StatusCode::OK, format!("ready: {}\n", open.join(", "))),
-        Ok(()) => (
-            StatusCode::SERVICE_UNAVAILABLE,
-            "not ready: every system is suspended, paused or not configured\n".to_owned(),
-        ),
-        Err(error) => {
+        Ok(Ok(())) => not_ready("every system is suspended, paused or not configured"),
+        Ok(Err(error)) => {
             tracing::error!(%error, "not ready");
-            (StatusCode::SERVICE_UNAVAILABLE, "not ready: the database does not answer\n".to_owned())
+            not_ready("the database does not answer")
         }
-    };
-    (status, text).into_response()
+        Err(_) => not_ready("the database does not answer"),
+    }
+}
+
+fn not_ready(why: &str) -> Response {
+    (StatusCode::SERVICE_UNAVAILABLE, format!("not ready: {why}\n")).into_response()
 }
 
 /// Prometheus text.
@@ -60,7 +68,9 @@ async fn show_alarms(state: &super::ApiState) {
         let mut tx = state.store.read("metrics").await?;
         tx.show_alarms(state.partners.keys()).await
     };
-    if let Err(error) = shown.await {
-        tracing::warn!(%error, "the metrics tell of alarms as they were");
+    match timeout(PATIENCE, shown).await {
+        Ok(Ok(())) => {}
+        Ok(Err(error)) => tracing::warn!(%error, "the metrics tell of alarms as they were"),
+        Err(_) => tracing::warn!("the metrics tell of alarms as they were: the database does not answer"),
     }
 }

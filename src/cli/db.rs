@@ -63,7 +63,7 @@ pub(super) async fn run(context: &Context, command: DbCommand) -> Done {
 }
 
 async fn backup(context: &Context, file: &Path) -> Done {
-    let app = App::open(context.settings()?, Clock::Wall).await?;
+    let app = App::open_existing(context.settings()?, Clock::Wall).await.map_err(super::opened)?;
     // What is about to be migrated can be backed up, too; it may have no audit log yet.
     let schema = app.store.schema().await?;
     if schema == SchemaState::Empty {
@@ -189,6 +189,7 @@ fn refused(error: StoreError) -> Failure {
         StoreError::Schema(_)
         | StoreError::Url(_)
         | StoreError::Database { .. }
+        | StoreError::Moved(_)
         | StoreError::Lock { .. }
         | StoreError::BadRow { .. }
         | StoreError::Closed
@@ -246,7 +247,8 @@ async fn copy(context: &Context, args: &CopyArgs) -> Done {
             return Err(Failure::Usage(format!("{name}: there is no file {file}")));
         }
     }
-    let (from, to) = (Store::connect(&args.from).await?, Store::connect(&args.to).await?);
+    let from = Store::open(&args.from).await.map_err(super::schema)?;
+    let to = Store::open(&args.to).await.map_err(super::schema)?;
     let copied = from.copy_to(&to, args.verify).await;
     from.close().await;
     to.close().await;

@@ -163,7 +163,7 @@ impl Context {
 
     /// The application over a database whose schema is this program's.
     async fn app(&self) -> Result<App, Failure> {
-        let app = App::open(self.settings()?, Clock::Wall).await?;
+        let app = App::open_existing(self.settings()?, Clock::Wall).await.map_err(opened)?;
         app.store.require_current().await.map_err(schema)?;
         Ok(app)
     }
@@ -201,10 +201,19 @@ fn schema(error: StoreError) -> Failure {
         | StoreError::Copy(_)
         | StoreError::Backup { .. }
         | StoreError::Owned(_)
+        | StoreError::Moved(_)
         | StoreError::Lock { .. }
         | StoreError::BadRow { .. }
         | StoreError::Closed
         | StoreError::LeaseLost(_)) => Failure::Failed(error.into()),
+    }
+}
+
+/// A database that is not there is the configuration's to name.
+fn opened(error: anyhow::Error) -> Failure {
+    match error.downcast::<StoreError>() {
+        Ok(error) => schema(error),
+        Err(error) => Failure::Failed(error),
     }
 }
 

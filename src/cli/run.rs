@@ -84,7 +84,7 @@ pub(super) async fn run(context: &Context, args: RunArgs) -> Done {
 
 /// Reads the configuration anew whenever it is told to: what a running daemon can take over, it does.
 async fn reload(
-    (files, mut shown): (Vec<PathBuf>, String),
+    (files, shown): (Vec<PathBuf>, String),
     app: Arc<App>,
     mut hangups: Hangups,
     (status, listening): (String, Vec<Listening>),
@@ -95,12 +95,12 @@ async fn reload(
         // What is wrong with it leaves everything as it was.
         match (settings::load(&files, &REGISTRATIONS), settings::show(&files)) {
             (Ok(new), Ok(text)) => {
+                // What a restart would take over is told until it was: what runs is what was read at the start.
                 take_over(&app, &new, changed_keys(&shown, &text)).await;
-                shown = text;
             }
             (Err(problems), _) | (_, Err(problems)) => {
                 for problem in problems {
-                    tracing::error!(%problem, "the configuration was not taken over: everything stays as it was");
+                    tracing::error!(%problem, "the configuration was not taken over: its old values and secrets stay");
                 }
             }
         }

@@ -56,6 +56,9 @@ impl Sweeper {
             if let Err(error) = self.sweep(&mut presence).await {
                 tracing::error!(%error, "abandoned work could not be taken back: trying again");
             }
+            if !presence.leads().yes() {
+                clocks::show_nothing(&self.partners);
+            }
             let now = self.clock.now();
             // A clock that was set back must not silence the alarms.
             let due = looked.is_none_or(|at: Timestamp| now.duration_since(at).abs() >= BETWEEN_LOOKS);

@@ -16,7 +16,7 @@ use crate::suspension::{note, note_probe};
 use crate::telemetry::TraceId;
 use crate::transfer::{Cause, Entry, Event, Facts, Verdict, advance};
 use jiff::Timestamp;
-use league_contract::{Call, Operation};
+use league_contract::{Call, Operation, RequestId};
 use std::collections::HashMap;
 use std::sync::Arc;
 
@@ -312,14 +312,13 @@ impl Turn {
         let following = self.partner.policy.following;
         let mut leases = tx.claim(&self.partner.system, following, limit, claimant).await?;
         turned.claimed = leases.len();
-        let mut ends = Vec::new();
+        let (mut ends, mut unopened) = (Vec::new(), Vec::new());
         for lease in &mut leases {
             let entry = &mut lease.save.step.entry;
             let transfer = match delivery.sealer.open_transfer(&entry.request_id, &lease.document_sealed) {
                 Ok(transfer) => Arc::new(transfer),
                 Err(error) => {
-                    let request_id = &entry.request_id;
-                    tracing::error!(%request_id, trace_id = %TraceId::of(request_id), %error, "a document can't be opened: it is tried again later");
+                    unopened.push((entry.request_id.clone(), error.to_string()));
                     let mut end = step::unreadable(&self.partner, entry, &error, now);
                     end.facts.doubtful = entry.withdrawal.is_some() && tx.may_have_arrived(entry.id).await?;
                     ends.push(self.end(entry, end, now));
@@ -356,6 +355,7 @@ impl Turn {
             tracing::info!(%request_id, trace_id = %TraceId::of(request_id), system = %self.partner.system, event = ?ended.event, "settled without an exchange");
             ends.push(self.end(entry, *ended, now));
         }
+        tell_unopened(&unopened);
         let claims: Vec<&Save> = leases.iter().map(|lease| &lease.save).collect();
         tx.save_all(&claims).await?;
         tx.save_all(&ends).await
@@ -474,5 +474,13 @@ impl Delivery {
                 (false, until.into_iter().chain(next.filter(|due| *due > now)).min())
             }
         })
+    }
+}
+
+/// One line, however many there are: where a key is missing, it is missing for all that it sealed.
+fn tell_unopened(unopened: &[(RequestId, String)]) {
+    if let Some((request_id, error)) = unopened.first() {
+        tracing::error!(%request_id, trace_id = %TraceId::of(request_id), error, with_it = unopened.len() - 1,
+            "a document can't be opened: it is tried again later");
     }
 }

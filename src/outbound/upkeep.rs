@@ -1,9 +1,10 @@
 //! What the daemon that leads does beside its work, a little at a time: once a day it erases personal data whose retention is
 //! over, and after its start it seals anew what is under an older key.
 
+use crate::alarm::AlarmKind;
 use crate::retention::{Old, Retention};
 use crate::rotation::Rotation;
-use crate::store::{Author, StoreError, Walk};
+use crate::store::{Author, StoreError, Walk, despite_races};
 use jiff::{SignedDuration, Timestamp};
 use std::collections::BTreeMap;
 
@@ -50,7 +51,7 @@ impl Upkeep {
     /// [`StoreError`]; the next look goes on where this one stopped.
     pub async fn look(&mut self, now: Timestamp) -> Result<(), StoreError> {
         self.erase(now).await?;
-        self.rotate().await
+        self.rotate(now).await
     }
 
     async fn erase(&mut self, now: Timestamp) -> Result<(), StoreError> {
@@ -80,7 +81,26 @@ impl Upkeep {
         Ok(())
     }
 
-    async fn rotate(&mut self) -> Result<(), StoreError> {
+    /// Raised while keys are missing; the walk after the next start finds whether they are back.
+    async fn alarm(&self, missing: &BTreeMap<String, u64>, now: Timestamp) -> Result<(), StoreError> {
+        let mut tx = self.retention.store.write("missing keys").await?;
+        if missing.is_empty() {
+            tx.clear_alarm(None, AlarmKind::Keys, None, now).await?;
+        } else {
+            let keys: Vec<&str> = missing.keys().map(String::as_str).collect();
+            let (keys, values) = (keys.join(", "), missing.values().sum::<u64>());
+            let detail = [
+                format!("缺少密钥 {keys}，涉及 {values} 项：放回 privacy.keys 第一个之后，再重启"),
+                format!(
+                    "{keys}, for {values} values: put it back behind the first of privacy.keys, and restart"
+                ),
+            ];
+            tx.raise_alarm(None, AlarmKind::Keys, detail, now).await?;
+        }
+        tx.commit().await
+    }
+
+    async fn rotate(&mut self, now: Timestamp) -> Result<(), StoreError> {
         for _ in 0..STEPS {
             let Some(walk) = self.walk else { return Ok(()) };
             let rotated = self.rotation.step(walk).await?;
@@ -93,13 +113,15 @@ impl Upkeep {
             self.walk = rotated.next;
         }
         if self.walk.is_none() {
-            for (key, values) in std::mem::take(&mut self.missing) {
+            let missing = std::mem::take(&mut self.missing);
+            for (key, values) in &missing {
                 tracing::error!(
                     key,
                     values,
                     "sealed with a key that is not among privacy.keys: put it back behind the first"
                 );
             }
+            despite_races(|| self.alarm(&missing, now)).await?;
             let values = std::mem::take(&mut self.resealed);
             if values > 0 {
                 tracing::info!(values, "what was under an older key is sealed anew: see `keys status`");

@@ -12,7 +12,7 @@ pub struct HttpSettings {
     pub callbacks: Option<Address>,
     /// The operators' own.
     pub operator: Option<Address>,
-    /// Connections at a time, of all addresses together.
+    /// Connections at a time, on each address.
     pub max_connections: u32,
     /// Requests of one token in a second.
     pub rate_per_second: u32,

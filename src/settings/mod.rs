@@ -135,8 +135,9 @@ pub fn load_from(
     environment: Variables,
     registrations: &[Registration],
 ) -> Result<Settings, Vec<ConfigProblem>> {
+    let credentials = environment.get(reader::CREDENTIALS).map(PathBuf::from);
     let (tree, unreadable) = reader::merge(files, environment);
-    let read = read(&mut Reader::new(tree), registrations);
+    let read = read(&mut Reader::new(tree, credentials), registrations);
     if unreadable.is_empty() {
         return read;
     }
@@ -162,12 +163,17 @@ pub fn show_from(files: &[PathBuf], environment: Variables) -> Result<String, Ve
     if unreadable.is_empty() { Ok(reader::render(&tree)) } else { Err(unreadable) }
 }
 
+/// Our variables, and where systemd has put credentials.
+fn is_read(name: &str) -> bool {
+    name.starts_with(ENVIRONMENT_PREFIX) || name == reader::CREDENTIALS
+}
+
 /// Our variables of the process's environment.
 fn process_environment() -> Result<Variables, Vec<ConfigProblem>> {
     let mut problems = Vec::new();
     let mut variables = Variables::new();
     for (name, value) in std::env::vars_os() {
-        let Some(name) = name.to_str().filter(|name| name.starts_with(ENVIRONMENT_PREFIX)) else { continue };
+        let Some(name) = name.to_str().filter(|name| is_read(name)) else { continue };
         match value.into_string() {
             Ok(value) => drop(variables.insert(name.to_owned(), value)),
             Err(_) => problems.push(ConfigProblem {

@@ -6,7 +6,7 @@ use crate::gate::Calendar;
 use config::{Config, Environment, File, FileFormat, Value, ValueKind};
 use std::collections::{BTreeMap, BTreeSet};
 use std::ops::RangeInclusive;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::time::Duration;
 use zeroize::Zeroizing;
 
@@ -19,7 +19,14 @@ pub(super) struct Reader {
     skipped: Vec<String>,
     problems: Vec<ConfigProblem>,
     secret_files: Vec<PathBuf>,
+    /// Where the service manager has put credentials.
+    credentials: Option<PathBuf>,
 }
+
+/// Before the name of a credential, in place of a path.
+const CREDENTIAL: &str = "credential:";
+/// The variable by which systemd names the folder of a service's credentials.
+pub(super) const CREDENTIALS: &str = "CREDENTIALS_DIRECTORY";
 
 /// What stands as the origin of a value from the environment.
 pub(super) const ENVIRONMENT: &str = "environment";
@@ -150,13 +157,14 @@ fn show(value: &Value) -> String {
 }
 
 impl Reader {
-    pub(super) fn new(tree: Tree) -> Self {
+    pub(super) fn new(tree: Tree, credentials: Option<PathBuf>) -> Self {
         Self {
             tree,
             asked: BTreeSet::new(),
             skipped: Vec::new(),
             problems: Vec::new(),
             secret_files: Vec::new(),
+            credentials,
         }
     }
 
@@ -274,11 +282,13 @@ impl Reader {
         let (key, files_key) = (format!("{section}.{key}"), format!("{section}.{files_key}"));
         let problems = self.problems.len();
         let mut secrets: Vec<Zeroizing<String>> = self.list(&key).into_iter().map(Zeroizing::new).collect();
-        for path in self.list(&files_key) {
-            match read_secret_file(Path::new(&path)) {
-                Ok(secret) => {
+        for name in self.list(&files_key) {
+            let read =
+                self.place(&name).and_then(|path| read_secret_file(&path).map(|secret| (path, secret)));
+            match read {
+                Ok((path, secret)) => {
                     secrets.push(secret);
-                    self.secret_files.push(PathBuf::from(path));
+                    self.secret_files.push(path);
                 }
                 Err(problem) => self.report(&files_key, &problem),
             }
@@ -304,11 +314,31 @@ impl Reader {
 
     /// A file that must be there, if it is named.
     pub(super) fn existing_file(&mut self, key: &str) -> Option<PathBuf> {
-        let path = PathBuf::from(self.optional(key)?);
-        if !path.is_file() {
-            self.report(key, &format!("{} is not there, or is not a file", path.display()));
+        let name = self.optional(key)?;
+        match self.place(&name) {
+            Ok(path) => {
+                if !path.is_file() {
+                    self.report(key, &format!("{} is not there, or is not a file", path.display()));
+                }
+                Some(path)
+            }
+            Err(problem) => {
+                self.report(key, &problem);
+                None
+            }
         }
-        Some(path)
+    }
+
+    /// Where a file is that the configuration names: a path, or `credential:NAME` for one that the service manager hands over.
+    fn place(&self, name: &str) -> Result<PathBuf, String> {
+        let Some(credential) = name.strip_prefix(CREDENTIAL) else { return Ok(PathBuf::from(name)) };
+        match &self.credentials {
+            Some(folder) => Ok(folder.join(credential)),
+            None => Err(format!(
+                "{name}: ${CREDENTIALS} is not set, as it is in a systemd service with LoadCredential={credential}:…; set it to the \
+                 folder that has {credential} (CREDENTIALS_DIRECTORY=/etc/league-gateway/secrets), or name the file's path"
+            )),
+        }
     }
 
     /// Maintenance windows.

@@ -21,6 +21,7 @@ mod intake;
 mod listen;
 mod look;
 mod outbox;
+mod place;
 mod presence;
 mod races;
 mod restore;
@@ -93,6 +94,12 @@ pub enum StoreError {
     /// Another daemon owns the file.
     #[error("another daemon runs on {}: SQLite is for one daemon. Stop the other first", .0.display())]
     Owned(PathBuf),
+    /// The file that was opened stands at its path no more.
+    #[error(
+        "{} was moved, removed or replaced while it was in use: put it back, with its -wal beside it; until then nothing is written",
+        .0.display()
+    )]
+    Moved(PathBuf),
     /// The file that marks the owner can't be made.
     #[error("{} can't be locked", path.display())]
     Lock {

@@ -157,6 +157,7 @@ impl Presence {
             Sign::File { .. } => (true, 0),
             Sign::Session { connection, key } => (hold(store, connection, *key).await?, *key),
         };
+        store.look_after_file()?;
         let mut tx = store.write("sign of life").await?;
         tx.show_daemon(&self.instance, &self.worker, key, now).await?;
         tx.commit().await?;

@@ -5,6 +5,7 @@ use super::counts::Pending;
 use super::dialect::{self, Text};
 use super::events::PendingLine;
 use super::group::{Groups, commit_groups};
+use super::place::{self, Place};
 use super::{SchemaState, StoreError};
 use jiff::Timestamp;
 use sqlx::migrate::Migrator;
@@ -68,6 +69,7 @@ pub(super) struct SqlitePools {
     pub(super) writer: SqlitePool,
     readers: SqlitePool,
     path: PathBuf,
+    place: Place,
 }
 
 /// The mark of the one daemon that owns a SQLite file. The operating system takes it back when the process ends,
@@ -151,18 +153,37 @@ macro_rules! execute {
 pub(super) use execute;
 
 impl Store {
-    /// Opens a database; `sqlite://path` makes the file if it is missing.
+    /// Opens a database; `sqlite://path` makes the file if it is missing, its owner's alone.
     ///
     /// # Errors
     /// [`StoreError::Url`] or [`StoreError::Database`].
     pub async fn connect(url: &str) -> Result<Self, StoreError> {
+        Self::reach(url, place::make).await
+    }
+
+    /// Opens a database that is there: nobody looks into another one than meant, and a log whose file was moved away is not
+    /// taken for an empty file's.
+    ///
+    /// # Errors
+    /// As [`Store::connect`]; [`StoreError::Schema`] where there is no such file.
+    pub async fn open(url: &str) -> Result<Self, StoreError> {
+        Self::reach(url, place::find).await
+    }
+
+    async fn reach(
+        url: &str,
+        file: impl FnOnce(&Path) -> Result<(), StoreError>,
+    ) -> Result<Self, StoreError> {
         let inner = if url.starts_with("postgres://") || url.starts_with("postgresql://") {
             Inner::Postgres(Self::connect_postgres(url).await?)
         } else {
             let options = SqliteConnectOptions::from_str(url).map_err(|_| {
                 StoreError::Url("write sqlite://FILE or postgres://USER:PASSWORD@HOST/DATABASE".into())
             })?;
-            Inner::Sqlite(Self::connect_sqlite(options.create_if_missing(true)).await?)
+            if !url.contains(":memory:") {
+                file(options.get_filename())?;
+            }
+            Inner::Sqlite(Self::connect_sqlite(options).await?)
         };
         Ok(Self::over(inner))
     }
@@ -230,7 +251,8 @@ impl Store {
             .connect_with(options.pragma("query_only", "ON").pragma("cache_size", READERS_CACHE))
             .await
             .map_err(failed)?;
-        Ok(SqlitePools { writer, readers, path })
+        let place = Place::of(&path);
+        Ok(SqlitePools { writer, readers, path, place })
     }
 
     /// The server, if there is one.
@@ -259,6 +281,17 @@ impl Store {
             Ok(()) => Ok(Owner { _lock: Some(Arc::new(file)) }),
             Err(std::fs::TryLockError::WouldBlock) => Err(StoreError::Owned(sqlite.path.clone())),
             Err(std::fs::TryLockError::Error(source)) => Err(locked(source)),
+        }
+    }
+
+    /// Looks whether the file that was opened still stands at its path: where it does not, nothing is written until it does.
+    ///
+    /// # Errors
+    /// [`StoreError::Moved`].
+    pub(super) fn look_after_file(&self) -> Result<(), StoreError> {
+        match &self.inner {
+            Inner::Sqlite(sqlite) => sqlite.place.look(),
+            Inner::Postgres(_) => Ok(()),
         }
     }
 
@@ -408,6 +441,7 @@ impl Inner {
     pub(super) async fn write(&self, name: &'static str) -> Result<Tx, StoreError> {
         let begun = match self {
             Self::Sqlite(sqlite) => {
+                sqlite.place.require()?;
                 sqlite.writer.begin_with(dialect::BEGIN_WRITE_SQLITE).await.map(TxInner::Sqlite)
             }
             Self::Postgres(pool) => {

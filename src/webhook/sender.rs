@@ -85,7 +85,13 @@ impl Sender {
     pub async fn run(mut self, leads: Leads, poll: SignedDuration, stop: CancellationToken) {
         let mut rung = self.bell.listen();
         while !stop.is_cancelled() {
-            let round = if leads.yes() { self.round().await } else { Ok(Round::UpToDate) };
+            let round = if leads.yes() {
+                self.round().await
+            } else {
+                // Whoever leads tells how long events have waited.
+                self.waiting(None, self.clock.now());
+                Ok(Round::UpToDate)
+            };
             let round = round.unwrap_or_else(|error| {
                 tracing::error!(webhook = self.target.name, %error, "events could not be told: trying again");
                 Round::UpToDate

@@ -152,7 +152,8 @@ async fn what_has_an_address_of_its_own_is_served_there_alone() {
 
 #[tokio::test]
 async fn connections_beyond_the_bound_are_closed_at_once() {
-    let test = Setup::daemon().config("[http]\nmax_connections = 2\n").start().await;
+    let config = "[http]\nmax_connections = 2\n[http.operator]\nlisten = \"127.0.0.1:0\"\n";
+    let test = Setup::daemon().config(config).start().await;
     test.cut_callbacks();
     let address = test.listening()[0].url.trim_start_matches("http://").to_owned();
     let ask = async |stream: &mut TcpStream| {
@@ -166,6 +167,9 @@ async fn connections_beyond_the_bound_are_closed_at_once() {
     assert!(ask(&mut one).await && ask(&mut two).await);
     let mut three = connect().await;
     assert!(!in_time("the third to be closed", ask(&mut three)).await);
+    let operators = test.listening()[1].url.trim_start_matches("http://").to_owned();
+    let mut desk = TcpStream::connect(operators).await.expect("a connection");
+    assert!(ask(&mut desk).await, "another address has places of its own");
     drop(one);
     // Its place is free as soon as its end was seen.
     in_time("a place to be free", async {

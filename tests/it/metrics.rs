@@ -1,10 +1,12 @@
 //! What is measured, told, alerted on and drawn: one list of names for all four.
 
-use crate::support::{Client, base_config, in_time, program, signal};
+use crate::support::proxy::{Mood, Proxy};
+use crate::support::{Client, Database, SIDES, address, base_config, in_time, program, signal};
 use league_gateway::telemetry::{self, METRICS};
 use std::collections::BTreeSet;
 use std::io::{BufRead as _, BufReader};
 use std::path::{Path, PathBuf};
+use std::time::Duration;
 
 fn repository() -> PathBuf {
     PathBuf::from(env!("CARGO_MANIFEST_DIR"))
@@ -110,17 +112,71 @@ async fn what_prometheus_reads_has_types_and_help_and_names_nobody() {
     assert!(!text.contains("NOBODY-KNOWS"), "a route is named, not what was asked for: {text}");
 }
 
+/// A database that is silent: whoever asks is told in time, and what whoever leads tells is not told any more.
+#[tokio::test]
+async fn a_daemon_that_is_cut_off_says_so_soon() {
+    let database = Database::postgres().await;
+    let options: sqlx::postgres::PgConnectOptions = database.url.parse().expect("a URL");
+    let server = format!("{}:{}", options.get_host(), options.get_port());
+    let proxy = Proxy::to(server.clone()).await;
+    let folder = tempfile::tempdir().expect("a folder");
+    let config = folder.path().join("gateway.toml");
+    let url = database.url.replace(&server, &proxy.address.to_string());
+    std::fs::write(&config, base_config(&nowhere(), &url)).expect("written");
+    let document = folder.path().join("one.json");
+    std::fs::write(&document, SIDES[0].document("A", 1).to_string()).expect("written");
+    let run = async |arguments: &[&str]| {
+        let mut command = program();
+        command.arg("--config").arg(&config).args(arguments);
+        let done = tokio::task::spawn_blocking(move || command.output()).await.expect("it ends");
+        let done = done.expect("it runs");
+        assert!(done.status.success(), "{}", String::from_utf8_lossy(&done.stderr));
+    };
+    run(&["db", "migrate"]).await;
+    run(&["systems", "pause", "smart_league", "--reason", "核对"]).await;
+    run(&["enqueue", &document.display().to_string()]).await;
+    let mut command = program();
+    command.arg("--config").arg(&config).arg("run");
+    command.stdout(std::process::Stdio::piped()).stderr(std::process::Stdio::null());
+    let mut daemon = command.spawn().expect("it starts");
+    let stdout = daemon.stdout.take().expect("piped");
+    let url = tokio::task::spawn_blocking(move || address(stdout)).await.expect("it ends");
+    let client = Client::new(url.expect("it listens"), "");
+    // A connection to the database would be waited for three times as long.
+    let soon = async |path: &'static str| {
+        let asked = tokio::time::timeout(Duration::from_secs(10), client.get(path));
+        asked.await.unwrap_or_else(|_| panic!("{path} takes too long"))
+    };
+    let shows = async |line: &str| {
+        let looking = async { while !soon("/metrics").await.text().contains(line) {} };
+        in_time(line, looking).await;
+    };
+    shows("league_gateway_backlog{system=\"smart_league\"} 1").await;
+    assert_eq!(soon("/readyz").await.status, 200);
+    proxy.set(Mood::Silent);
+    assert_eq!(soon("/readyz").await.text(), "not ready: the database does not answer\n");
+    soon("/metrics").await;
+    proxy.set(Mood::Gone);
+    shows("league_gateway_leads 0").await;
+    shows("league_gateway_backlog{system=\"smart_league\"} 0").await;
+    assert_eq!(soon("/readyz").await.text(), "not ready: the database takes no writes\n");
+    daemon.kill().expect("it is there");
+    daemon.wait().expect("it ends");
+}
+
+fn nowhere() -> league_sandbox::Urls {
+    let nowhere = "http://127.0.0.1:9".to_owned();
+    league_sandbox::Urls { smart_league: nowhere.clone(), guangdong: nowhere.clone(), fujian: nowhere }
+}
+
 /// What is measured is for operators alone.
 const OPERATORS: &str = "[http.operator]\nlisten = \"127.0.0.1:0\"\n";
 
 async fn scrape() -> String {
     let folder = tempfile::tempdir().expect("a folder");
     let config = folder.path().join("gateway.toml");
-    let nowhere = "http://127.0.0.1:9".to_owned();
-    let urls =
-        league_sandbox::Urls { smart_league: nowhere.clone(), guangdong: nowhere.clone(), fujian: nowhere };
     let database = format!("sqlite://{}", folder.path().join("gateway.db").display());
-    std::fs::write(&config, base_config(&urls, &database) + OPERATORS).expect("written");
+    std::fs::write(&config, base_config(&nowhere(), &database) + OPERATORS).expect("written");
     let mut daemon = program()
         .arg("--config")
         .arg(&config)

@@ -1,5 +1,7 @@
 //! The Debian package: what is in it, and where.
 
+use crate::support::program;
+use std::os::unix::fs::PermissionsExt as _;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
@@ -56,4 +58,68 @@ fn the_package_has_what_the_unit_asks_for() {
         output(Command::new("sh").arg("-n").arg(tree.join("DEBIAN").join(script)));
     }
     assert!(read("DEBIAN/md5sums").contains("usr/bin/league-gateway"));
+}
+
+/// As whoever has installed the package and written the secrets: the configuration that is in it can be read.
+#[test]
+fn the_packaged_configuration_is_read_with_its_secrets() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let tree = folder.path().join("tree");
+    output(Command::new("dpkg-deb").arg("--raw-extract").arg(package(folder.path())).arg(&tree));
+    let secrets = tree.join("etc/league-gateway/secrets");
+    let unit = std::fs::read_to_string(tree.join("usr/lib/systemd/system/league-gateway.service"));
+    let unit = unit.expect("the unit");
+    let loaded = unit.lines().filter_map(|line| line.strip_prefix("LoadCredential=")?.split(':').next());
+    for (n, name) in loaded.enumerate() {
+        let key = "QUFBQUFBQUFBQUFBQUFBQUFBQUFBQUFBQUFBQUFBQUE=";
+        let text = match name {
+            "privacy-key" => format!("k1:{key}"),
+            "index-key" => key.to_owned(),
+            _ => format!("a-secret-of-some-length-{n}"),
+        };
+        std::fs::write(secrets.join(name), text).expect("written");
+    }
+    let check = || {
+        let mut command = program();
+        command.arg("--config").arg(tree.join("etc/league-gateway/config.toml")).args(["config", "check"]);
+        command
+    };
+    output(check().env("CREDENTIALS_DIRECTORY", &secrets));
+    let alone = check().output().expect("runs");
+    let said = String::from_utf8_lossy(&alone.stderr).into_owned() + &String::from_utf8_lossy(&alone.stdout);
+    assert_eq!(alone.status.code(), Some(2));
+    assert!(said.contains("credential:smart-league") && said.contains("CREDENTIALS_DIRECTORY"), "{said}");
+}
+
+/// Stand-ins for systemd's commands tell what they were asked.
+#[test]
+fn a_command_is_run_as_the_service_runs() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let unit = repository().join("packaging/league-gateway.service");
+    for (name, script) in [
+        (
+            "systemctl",
+            format!("#!/bin/sh\n[ \"$1 $2\" = 'cat league-gateway.service' ] && cat {}\n", unit.display()),
+        ),
+        ("systemd-run", "#!/bin/sh\nprintf '%s\\n' \"$@\"\n".to_owned()),
+        ("id", "#!/bin/sh\necho 0\n".to_owned()),
+    ] {
+        let file = folder.path().join(name);
+        std::fs::write(&file, script).expect("written");
+        std::fs::set_permissions(&file, std::fs::Permissions::from_mode(0o755)).expect("changed");
+    }
+    let path = format!("{}:/usr/bin:/bin", folder.path().display());
+    let script = repository().join("packaging/debian/league-gateway-admin");
+    let asked = output(Command::new(script).args(["outbox", "list"]).env_clear().env("PATH", path));
+    let asked: Vec<&str> = asked.lines().collect();
+    for property in [
+        "--property=User=league-gateway",
+        "--property=StateDirectory=league-gateway",
+        "--property=LoadCredential=privacy-key:/etc/league-gateway/secrets/privacy-key",
+    ] {
+        assert!(asked.contains(&property), "{property}: {asked:?}");
+    }
+    let command =
+        ["/usr/bin/league-gateway", "--config", "/etc/league-gateway/config.toml", "outbox", "list"];
+    assert!(asked.ends_with(&command), "{asked:?}");
 }

@@ -107,9 +107,14 @@ async fn a_hangup_reads_the_configuration_anew() {
     until("it to be read", || said("the configuration was read anew")).await;
     assert!(said("its secrets were changed: used from now on") && said("delivery.lease"));
     assert!(!said("another-password"));
+    // Told until it is taken over: what runs is what was read at the start.
+    let told = || std::fs::read_to_string(&log).expect("a log").matches("key=\"delivery.lease\"").count();
+    let before = told();
+    signal(&daemon, "-HUP");
+    until("it to be told again", || told() > before).await;
     std::fs::write(&more, "[delivery]\nlease = \"soon\"\n").expect("it is written");
     signal(&daemon, "-HUP");
-    until("it to be refused", || said("everything stays as it was")).await;
+    until("it to be refused", || said("its old values and secrets stay")).await;
     signal(&daemon, "-TERM");
     assert!(daemon.wait().expect("it ends").success());
     // It read Fujian's feed with that password.

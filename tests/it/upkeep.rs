@@ -8,6 +8,7 @@ use league_gateway::seal::Sealer;
 use league_gateway::store::{Author, Walk};
 use league_sandbox::{Rule, Step};
 use serde_json::json;
+use std::os::unix::fs::PermissionsExt as _;
 use std::path::Path;
 use std::process::Output;
 
@@ -41,6 +42,42 @@ fn refused(output: &Output, code: i32, word: &str) {
 
 fn exists(path: &Path) -> bool {
     path.symlink_metadata().is_ok()
+}
+
+/// What an acknowledged transfer stands in is not written into a file that nobody will find, nor emptied by a look.
+#[tokio::test]
+async fn a_database_file_that_is_moved_away_takes_no_writes_until_it_is_back() {
+    let test = Setup::by_hand().start().await;
+    test.submit(&document("BJ-1", 1, "320000", "共青团南京大学委员会")).await;
+    let now = test.app.clock.now();
+    let mut presence = test.app.store.appear("a/1".into(), "a", now).await.expect("it appears");
+    let (file, away) = (test.file(), test.file().with_file_name("away.db"));
+    std::fs::rename(&file, &away).expect("it is moved");
+    let error = presence.beat(&test.app.store, now).await.expect_err("it is gone");
+    assert!(error.to_string().contains("put it back"), "{error}");
+    let ready = test.client.get("/readyz").await;
+    assert_eq!((ready.status, ready.text().as_str()), (503, "not ready: the database takes no writes\n"));
+    let document = document("BJ-2", 2, "320000", "共青团南京大学委员会");
+    assert_eq!(test.client.post("/v1/transfers", &document).await.status, 500);
+    refused(&run(&test, None, &["outbox", "list"]).await, 2, "there is no database at");
+    assert!(!exists(&file), "a look makes nothing");
+    std::fs::rename(&away, &file).expect("it is put back");
+    presence.beat(&test.app.store, now).await.expect("it is there");
+    assert_eq!(test.client.post("/v1/transfers", &document).await.status, 201);
+    assert_eq!(test.get("BJ-1").await["state"], "queued");
+    test.run_until_idle().await;
+    test.finish().await;
+}
+
+/// What waits in the intake table is clear text.
+#[tokio::test]
+async fn a_new_database_is_its_owners_alone() {
+    let test = Setup::by_hand().start().await;
+    let file = test.file().with_file_name("new.db");
+    let url = format!("sqlite://{}", file.display());
+    done(&run(&test, Some(&url), &["db", "migrate"]).await);
+    assert_eq!(file.metadata().expect("it is there").permissions().mode() & 0o777, 0o600);
+    test.finish().await;
 }
 
 /// Beside a daemon that runs, and into a database that is not there yet.

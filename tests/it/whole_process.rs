@@ -523,7 +523,7 @@ fn the_unit_fits_the_sample_configuration() {
     assert!(sample.contains("sqlite:///var/lib/league-gateway/"));
     let credentials: Vec<String> =
         values("LoadCredential").iter().filter_map(|one| Some(one.split_once(':')?.0.to_owned())).collect();
-    let prefix = "/run/credentials/league-gateway.service/";
+    let prefix = "credential:";
     let used: Vec<&str> = sample
         .lines()
         .filter(|line| !line.trim_start().starts_with('#'))

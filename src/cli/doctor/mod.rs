@@ -32,7 +32,7 @@ pub(super) async fn run(context: &Context, args: DoctorArgs) -> Done {
             report.good(Section::Configuration, "settings", ["配置有效".into(), "valid".into()]);
             here::files(&mut report, &settings);
             if here::is_there(&mut report, &settings) {
-                match App::open(settings, Clock::Wall).await {
+                match App::open_existing(settings, Clock::Wall).await {
                     Ok(app) => walk(&mut report, &app, args.offline).await,
                     Err(error) => {
                         let said = format!("{error:#}");

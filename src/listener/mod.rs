@@ -1,6 +1,8 @@
 //! An address that the daemon listens on: TLS where it is configured, client certificates where they are asked for, and a
 //! bound on connections.
 
+mod idle;
+
 use axum::Router;
 use axum::extract::Extension;
 use axum::middleware::AddExtension;
@@ -8,6 +10,7 @@ use axum_server::accept::Accept;
 use axum_server::tls_rustls::{RustlsAcceptor, RustlsConfig};
 use axum_server::{Handle, Server};
 use hyper_util::rt::TokioTimer;
+use idle::Idle;
 use rustls::pki_types::pem::PemObject as _;
 use rustls::pki_types::{CertificateDer, PrivateKeyDer};
 use rustls::server::WebPkiClientVerifier;
@@ -25,6 +28,9 @@ use tower::Layer as _;
 
 /// How long a connection may take to say what it wants: the head of a request, from its first byte on.
 const HEAD: Duration = Duration::from_secs(20);
+
+/// How long nobody may say anything on a connection: longer than any request waits for its answer.
+const STILL: Duration = Duration::from_secs(90);
 
 /// Where to listen, and how.
 #[derive(Debug, Clone)]
@@ -87,7 +93,7 @@ pub struct Certificates {
 struct Counted(Arc<Semaphore>);
 
 impl<S> Accept<TcpStream, S> for Counted {
-    type Stream = TcpStream;
+    type Stream = Idle<TcpStream>;
     type Service = AddExtension<S, Arc<OwnedSemaphorePermit>>;
     type Future = Ready<io::Result<(Self::Stream, Self::Service)>>;
 
@@ -95,7 +101,8 @@ impl<S> Accept<TcpStream, S> for Counted {
         ready(match self.0.clone().try_acquire_owned() {
             // The permit lives as long as the connection's service.
             Ok(permit) => {
-                stream.set_nodelay(true).map(|()| (stream, Extension(Arc::new(permit)).layer(service)))
+                let service = Extension(Arc::new(permit)).layer(service);
+                stream.set_nodelay(true).map(|()| (Idle::new(stream, STILL), service))
             }
             Err(_) => {
                 metrics::counter!("league_gateway_connections_refused_total").increment(1);
@@ -131,16 +138,11 @@ impl Bound {
         self.certificates.clone()
     }
 
-    /// Answers until told to stop, then lets what is under way end. `connections` are those of all addresses together.
+    /// Answers until told to stop, then lets what is under way end. There are no more `connections` than that at a time.
     ///
     /// # Errors
     /// The operating system takes the listener away.
-    pub async fn serve(
-        self,
-        router: Router,
-        connections: Arc<Semaphore>,
-        stop: CancellationToken,
-    ) -> io::Result<()> {
+    pub async fn serve(self, router: Router, connections: u32, stop: CancellationToken) -> io::Result<()> {
         let handle = Handle::new();
         let stopping = {
             let handle = handle.clone();
@@ -152,7 +154,7 @@ impl Bound {
         };
         let server = bounded(axum_server::from_tcp(self.listener)?).handle(handle);
         let service = router.into_make_service_with_connect_info::<SocketAddr>();
-        let counted = Counted(connections);
+        let counted = Counted(Arc::new(Semaphore::new(connections as usize)));
         let serving = async {
             match self.certificates {
                 None => server.acceptor(counted).serve(service).await,
