@@ -91,19 +91,27 @@ pub fn partners(settings: &Settings, sealer: &Sealer) -> anyhow::Result<Partners
     use_provider();
     let mut partners = Partners::new();
     for (name, system) in &settings.systems {
-        let link = link(system, sealer).with_context(|| format!("systems.{name}"))?;
-        let following =
-            Following { completion: link.adapter.capabilities().completion, ..system.policy.following };
-        let policy = Policy { following, ..system.policy };
-        let limits = system.limits.clone();
-        let partner = Partner::new(System::named(name), system.registration, link, policy, limits);
+        let partner = partner(name, system, sealer).with_context(|| format!("systems.{name}"))?;
         partners.insert(partner.system.clone(), Arc::new(partner));
     }
     Ok(partners)
 }
 
+/// One system of the configuration.
+///
+/// # Errors
+/// Its adapter or its certificates can't be used.
+pub fn partner(name: &'static str, system: &SystemSettings, sealer: &Sealer) -> anyhow::Result<Partner> {
+    use_provider();
+    let link = link(system, sealer)?;
+    let following =
+        Following { completion: link.adapter.capabilities().completion, ..system.policy.following };
+    let policy = Policy { following, ..system.policy };
+    Ok(Partner::new(System::named(name), system.registration, link, policy, system.limits.clone()))
+}
+
 /// Uses the one provider of cryptography. It is the process's: a second one is refused, and the first stays.
-fn use_provider() {
+pub fn use_provider() {
     drop(rustls::crypto::ring::default_provider().install_default());
 }
 

@@ -3,11 +3,16 @@
 
 use jiff::Timestamp;
 use rustls::client::danger::{HandshakeSignatureValid, ServerCertVerified, ServerCertVerifier};
+use rustls::client::{ResolvesClientCert, WebPkiServerVerifier};
 use rustls::crypto::{CryptoProvider, verify_tls12_signature, verify_tls13_signature};
+use rustls::pki_types::pem::PemObject as _;
 use rustls::pki_types::{CertificateDer, ServerName, UnixTime};
-use rustls::{ClientConfig, ClientConnection, DigitallySignedStruct, SignatureScheme};
+use rustls::sign::CertifiedKey;
+use rustls::{ClientConfig, ClientConnection, DigitallySignedStruct, RootCertStore, SignatureScheme};
 use std::io::{Error, ErrorKind};
 use std::net::{SocketAddr, TcpStream};
+use std::path::{Path, PathBuf};
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 use x509_cert::Certificate;
@@ -24,7 +29,18 @@ pub struct Place {
     pub tls: bool,
 }
 
-/// From when until when a server's certificate holds.
+/// What a server shows of itself, and asks of us.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Shown {
+    /// How long its certificate holds.
+    pub validity: Validity,
+    /// Why the authorities that were given do not vouch for it; nothing where none were given, or they do.
+    pub distrust: Option<String>,
+    /// Whether it asks for a certificate of ours.
+    pub asks: bool,
+}
+
+/// From when until when a certificate holds.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Validity {
     /// The first instant.
@@ -78,26 +94,47 @@ impl Place {
         Err(last)
     }
 
-    /// The validity of the certificate that a server shows, whether anybody trusts it or not.
+    /// What a server shows, whether anybody trusts it or not; `ca_file` has the authorities that should vouch for it.
     ///
     /// # Errors
     /// Why there was no handshake, in words.
-    pub async fn certificate(&self, address: SocketAddr, limit: Duration) -> Result<Validity, String> {
+    pub async fn certificate(
+        &self,
+        address: SocketAddr,
+        ca_file: Option<PathBuf>,
+        limit: Duration,
+    ) -> Result<Shown, String> {
         let name = ServerName::try_from(self.host.clone()).map_err(|error| error.to_string())?;
-        let look = tokio::task::spawn_blocking(move || shown(name, address, limit));
+        let look = tokio::task::spawn_blocking(move || shown(name, address, ca_file.as_deref(), limit));
         look.await.map_err(|error| error.to_string())?
     }
 }
 
-fn shown(name: ServerName<'static>, address: SocketAddr, limit: Duration) -> Result<Validity, String> {
+/// How long the certificate in a file holds, the first where there are several.
+///
+/// # Errors
+/// Why it can't be read, in words.
+pub fn certificate_in(path: &Path) -> Result<Validity, String> {
+    let der = CertificateDer::from_pem_file(path).map_err(|error| error.to_string())?;
+    validity(&der)
+}
+
+fn shown(
+    name: ServerName<'static>,
+    address: SocketAddr,
+    ca_file: Option<&Path>,
+    limit: Duration,
+) -> Result<Shown, String> {
     let provider = CryptoProvider::get_default().ok_or("no cryptography is installed")?.clone();
-    let viewer = Arc::new(Viewer { provider: provider.clone(), shown: Mutex::default() });
+    let judge = ca_file.map(|path| judge(path, &provider)).transpose()?;
+    let viewer = Arc::new(Viewer { provider: provider.clone(), judge, shown: Mutex::default() });
+    let asked = Arc::new(Asked::default());
     let config = ClientConfig::builder_with_provider(provider)
         .with_safe_default_protocol_versions()
         .map_err(|error| error.to_string())?
         .dangerous()
         .with_custom_certificate_verifier(viewer.clone())
-        .with_no_client_auth();
+        .with_client_cert_resolver(asked.clone());
     let mut connection = ClientConnection::new(Arc::new(config), name).map_err(|error| error.to_string())?;
     let mut stream = TcpStream::connect_timeout(&address, limit).map_err(|error| error.to_string())?;
     let limited = stream.set_read_timeout(Some(limit)).and_then(|()| stream.set_write_timeout(Some(limit)));
@@ -109,7 +146,9 @@ fn shown(name: ServerName<'static>, address: SocketAddr, limit: Duration) -> Res
     // A server that wants ours ends the handshake, and has shown its own before.
     let certificate = viewer.shown.lock().unwrap_or_else(PoisonError::into_inner).take();
     match (certificate, ended) {
-        (Some(der), _) => validity(&der),
+        (Some((der, distrust)), _) => {
+            Ok(Shown { validity: validity(&der)?, distrust, asks: asked.0.load(Ordering::Relaxed) })
+        }
         (None, Err(error)) => Err(error.to_string()),
         (None, Ok(())) => Err("it showed no certificate".to_owned()),
     }
@@ -126,23 +165,54 @@ fn validity(der: &[u8]) -> Result<Validity, String> {
     Ok(Validity { from: at(validity.not_before), until: at(validity.not_after) })
 }
 
-/// Looks at a certificate and judges nothing: whether it is trusted, the call that follows finds out, as every other does.
+/// The authorities of a file, as a call trusts them.
+fn judge(path: &Path, provider: &Arc<CryptoProvider>) -> Result<Arc<WebPkiServerVerifier>, String> {
+    let wrong = |error: &dyn std::fmt::Display| format!("{}: {error}", path.display());
+    let mut roots = RootCertStore::empty();
+    for certificate in CertificateDer::pem_file_iter(path).map_err(|error| wrong(&error))? {
+        roots.add(certificate.map_err(|error| wrong(&error))?).map_err(|error| wrong(&error))?;
+    }
+    let builder = WebPkiServerVerifier::builder_with_provider(roots.into(), provider.clone());
+    builder.build().map_err(|error| wrong(&error))
+}
+
+/// Notes whether a server asks for a certificate of ours, and shows none.
+#[derive(Debug, Default)]
+struct Asked(AtomicBool);
+
+impl ResolvesClientCert for Asked {
+    fn resolve(&self, _: &[&[u8]], _: &[SignatureScheme]) -> Option<Arc<CertifiedKey>> {
+        self.0.store(true, Ordering::Relaxed);
+        None
+    }
+
+    fn has_certs(&self) -> bool {
+        true
+    }
+}
+
+/// Looks at a certificate and refuses none. What authorities that are not given would say, the call that follows finds out.
 #[derive(Debug)]
 struct Viewer {
     provider: Arc<CryptoProvider>,
-    shown: Mutex<Option<Vec<u8>>>,
+    judge: Option<Arc<WebPkiServerVerifier>>,
+    shown: Mutex<Option<(Vec<u8>, Option<String>)>>,
 }
 
 impl ServerCertVerifier for Viewer {
     fn verify_server_cert(
         &self,
         end_entity: &CertificateDer<'_>,
-        _intermediates: &[CertificateDer<'_>],
-        _server_name: &ServerName<'_>,
-        _ocsp_response: &[u8],
-        _now: UnixTime,
+        intermediates: &[CertificateDer<'_>],
+        server_name: &ServerName<'_>,
+        ocsp_response: &[u8],
+        now: UnixTime,
     ) -> Result<ServerCertVerified, rustls::Error> {
-        *self.shown.lock().unwrap_or_else(PoisonError::into_inner) = Some(end_entity.to_vec());
+        let judged = self.judge.as_ref().and_then(|judge| {
+            judge.verify_server_cert(end_entity, intermediates, server_name, ocsp_response, now).err()
+        });
+        let distrust = judged.map(|error| error.to_string());
+        *self.shown.lock().unwrap_or_else(PoisonError::into_inner) = Some((end_entity.to_vec(), distrust));
         Ok(ServerCertVerified::assertion())
     }
 

@@ -157,7 +157,12 @@ fn client(endpoint: &Endpoint) -> Result<reqwest::Client, TransportError> {
         builder = builder.identity(identity);
     }
     builder.build().map_err(|error| TransportError {
-        path: endpoint.ca_file.clone().unwrap_or_default(),
+        // Its authorities were read before: what does not fit then is our certificate and its key.
+        path: endpoint
+            .client_identity
+            .as_ref()
+            .map(|(certificate, _)| certificate.clone())
+            .unwrap_or_default(),
         problem: chain(&error),
     })
 }

@@ -6,6 +6,7 @@ use crate::app::{App, Listening, REGISTRATIONS, Reloaded};
 use crate::clock::Clock;
 use crate::lifecycle::{Ended, Hangups, Signals};
 use crate::listener::Certificates;
+use crate::reach;
 use crate::settings::{self, Settings};
 use crate::store::{SchemaState, StoreError};
 use crate::supervised;
@@ -45,8 +46,9 @@ pub(super) async fn run(context: &Context, args: RunArgs) -> Done {
         collector.map(|to| telemetry::Exporter::start(&to.endpoint, &to.path, &worker)).transpose()?;
     let daemon = app.start(telemetry::count()).await.map_err(owned)?;
     let mut said = Vec::new();
-    for Listening { url, faces, .. } in &daemon.listening {
+    for Listening { url, faces, certificates } in &daemon.listening {
         let for_whom = if *faces == Faces::ALL { String::new() } else { format!(" for {faces}") };
+        warn_of(url, certificates.as_ref());
         // Upstream's own line stands alone, whoever else is served there.
         context.out.line(format!("listening on {url}"));
         said.push(format!("{url}{for_whom}"));
@@ -107,13 +109,28 @@ async fn reload(
         for Listening { url, certificates, .. } in &listening {
             match certificates.as_ref().map(Certificates::reload) {
                 None => {}
-                Some(Ok(())) => tracing::info!(url, "its certificates were read anew"),
+                Some(Ok(())) => {
+                    tracing::info!(url, "its certificates were read anew");
+                    warn_of(url, certificates.as_ref());
+                }
                 Some(Err(error)) => {
                     tracing::error!(url, %error, "its certificates can't be used: the old ones stay");
                 }
             }
         }
         supervised::ready(&status);
+    }
+}
+
+/// A certificate that has ended is served all the same: whoever calls would rather decide for himself.
+fn warn_of(url: &str, certificates: Option<&Certificates>) {
+    let Some(file) = certificates.map(Certificates::file) else { return };
+    let now = Clock::Wall.now();
+    match reach::certificate_in(file) {
+        Ok(validity) if validity.from <= now && now < validity.until => {}
+        Ok(validity) => tracing::warn!(url, from = %validity.from, until = %validity.until,
+            "our certificate is not valid now: callers will refuse it"),
+        Err(error) => tracing::warn!(url, error, "our certificate can't be looked into"),
     }
 }
 

@@ -110,7 +110,11 @@ mod tests {
         let (ours, _theirs) = tokio::io::duplex(64);
         let mut ours = Idle::new(ours, Duration::from_secs(3600));
         ours.alarm.as_mut().reset(Instant::now());
-        let still = std::future::poll_fn(|context| Poll::Ready(ours.poll_still(context).is_ready())).await;
-        assert!(!still && ours.alarm.deadline() > Instant::now());
+        let set_anew = std::future::poll_fn(|context| {
+            assert!(ours.poll_still(context).is_pending(), "it is not still");
+            let far = ours.alarm.deadline() > Instant::now() + Duration::from_secs(60);
+            if far { Poll::Ready(()) } else { Poll::Pending }
+        });
+        set_anew.await;
     }
 }

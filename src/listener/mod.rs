@@ -184,6 +184,20 @@ impl Certificates {
         Ok(Self { files, config })
     }
 
+    /// Whether files can be used together.
+    ///
+    /// # Errors
+    /// [`ListenError::File`].
+    pub fn check(files: &TlsFiles) -> Result<(), ListenError> {
+        server_config(files).map(drop)
+    }
+
+    /// The file with our certificate.
+    #[must_use]
+    pub fn file(&self) -> &Path {
+        &self.files.certificate
+    }
+
     /// Reads the files anew, for connections from now on. What can't be used leaves the old ones in place.
     ///
     /// # Errors

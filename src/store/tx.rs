@@ -170,6 +170,14 @@ impl Store {
         Self::reach(url, place::find).await
     }
 
+    /// Host and port of the server that a URL names: nothing for SQLite, or a socket on this machine.
+    #[must_use]
+    pub fn server(url: &str) -> Option<(String, u16)> {
+        let options: PgConnectOptions = url.starts_with("postgres").then(|| url.parse().ok())??;
+        let host = options.get_host();
+        (!host.starts_with('/')).then(|| (host.to_owned(), options.get_port()))
+    }
+
     async fn reach(
         url: &str,
         file: impl FnOnce(&Path) -> Result<(), StoreError>,

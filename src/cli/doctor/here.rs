@@ -1,13 +1,17 @@
 //! What stands on this machine, and the database.
 
 use super::report::{Report, Section};
-use crate::app::App;
+use crate::clock::Clock;
 use crate::organization::directory::imported_at;
+use crate::reach::Place;
+use crate::seal::Sealer;
 use crate::settings::Settings;
+use crate::store::Store;
 use jiff::SignedDuration;
 use league_directory::Directory;
 use std::os::unix::fs::PermissionsExt as _;
 use std::path::{Path, PathBuf};
+use std::time::Duration;
 
 /// Below this a disk is as good as full; below that somebody should look.
 const FULL: u64 = 200 << 20;
@@ -15,6 +19,9 @@ const SCARCE: u64 = 2 << 30;
 
 /// A larger file is not read through: that is `db backup`'s to find out.
 const LARGE: u64 = 1 << 30;
+
+/// So long a database server may take to take a connection.
+const CONNECTING: Duration = Duration::from_secs(5);
 
 /// Lists of organizations are renewed more often than this.
 const OLD_LISTS: SignedDuration = SignedDuration::from_hours(24 * 365);
@@ -52,23 +59,58 @@ pub(super) fn files(report: &mut Report, settings: &Settings) {
     }
 }
 
-/// Whether there is a database to look into: a look must not make one.
-pub(super) fn is_there(report: &mut Report, settings: &Settings) -> bool {
-    let missing = database_file(settings).filter(|file| !file.exists());
-    let Some(file) = missing else { return true };
-    let found = [format!("{} 尚不存在", file.display()), format!("there is no {} yet", file.display())];
-    let mend = [
-        "首次安装：执行 db migrate 或直接 run".into(),
-        "a new installation: `db migrate`, or `run`, makes it".into(),
-    ];
-    report.bad(Section::Database, "file", found, mend);
-    false
+/// The database, if there is one to look into: a look must not make one.
+pub(super) async fn open(report: &mut Report, settings: &Settings) -> Option<Store> {
+    if let Some(file) = database_file(settings).filter(|file| !file.exists()) {
+        let found = [format!("{} 尚不存在", file.display()), format!("there is no {} yet", file.display())];
+        let mend = [
+            "首次安装：执行 db migrate 或直接 run".into(),
+            "a new installation: `db migrate`, or `run`, makes it".into(),
+        ];
+        report.bad(Section::Database, "file", found, mend);
+        return None;
+    }
+    if let Some((host, port)) = Store::server(&settings.database_url) {
+        let place = Place { host, port, tls: false };
+        let reached = async { place.connect(&place.resolve().await?, CONNECTING).await };
+        if let Err(error) = reached.await {
+            let Place { host, port, .. } = &place;
+            let found = [
+                format!("无法连接 {host}:{port}：{error}"),
+                format!("no connection to {host}:{port}: {error}"),
+            ];
+            let mend = [
+                "数据库服务是否在运行？database.url、防火墙是否正确？".into(),
+                "does the database server run? database.url, the firewall?".into(),
+            ];
+            report.bad(Section::Database, "TCP", found, mend);
+            return None;
+        }
+    }
+    match Store::open(&settings.database_url).await {
+        Ok(store) => Some(store),
+        Err(error) => {
+            let mend = match database_file(settings) {
+                Some(_) => [
+                    "检查文件与所在目录的权限（-wal 文件写在旁边），是否为 SQLite 文件".into(),
+                    "rights on file and folder (its -wal is written beside it); is it a SQLite file?".into(),
+                ],
+                None => [
+                    "检查 database.url 中的用户与库名，以及密码（PGPASSWORD、~/.pgpass）".into(),
+                    "user and database in database.url, the password (PGPASSWORD, ~/.pgpass)".into(),
+                ],
+            };
+            report.bad(Section::Database, "open", both(chain(&error)), mend);
+            None
+        }
+    }
 }
 
 /// Reached, of this program's schema, writable, sound, with room; and the keys that it was sealed with.
-pub(super) async fn database(report: &mut Report, app: &App) {
-    let begun = app.clock.now();
-    if let Err(error) = app.store.require_current().await {
+pub(super) async fn database(report: &mut Report, settings: &Settings, store: &Store, sealer: &Sealer) {
+    let clock = Clock::Wall;
+    let begun = clock.now();
+    if let Err(error) = store.require_current().await {
         let mend = [
             "按提示处理；数据库服务是否在运行？".into(),
             "do what it says; does the database server run?".into(),
@@ -81,12 +123,12 @@ pub(super) async fn database(report: &mut Report, app: &App) {
         "schema",
         ["可访问，结构为本版本".into(), "reached, and as this version needs it".into()],
     );
-    report.took(app.clock.now().duration_since(begun).as_millis() as i64);
-    let begun = app.clock.now();
-    match app.store.try_write().await {
+    report.took(clock.now().duration_since(begun).as_millis() as i64);
+    let begun = clock.now();
+    match store.try_write().await {
         Ok(()) => {
             report.good(Section::Database, "write", ["可写".into(), "takes writes".into()]);
-            report.took(app.clock.now().duration_since(begun).as_millis() as i64);
+            report.took(clock.now().duration_since(begun).as_millis() as i64);
         }
         Err(error) => {
             let mend = [
@@ -96,11 +138,11 @@ pub(super) async fn database(report: &mut Report, app: &App) {
             report.bad(Section::Database, "write", both(chain(&error)), mend);
         }
     }
-    if let Some(file) = database_file(app.settings()) {
+    if let Some(file) = database_file(settings) {
         room(report, &file);
-        soundness(report, app, &file).await;
+        soundness(report, store, &file).await;
     }
-    keys(report, app).await;
+    keys(report, store, sealer).await;
 }
 
 fn room(report: &mut Report, file: &Path) {
@@ -116,7 +158,7 @@ fn room(report: &mut Report, file: &Path) {
     }
 }
 
-async fn soundness(report: &mut Report, app: &App, file: &Path) {
+async fn soundness(report: &mut Report, store: &Store, file: &Path) {
     if file.metadata().is_ok_and(|metadata| metadata.len() > LARGE) {
         let found = [
             "文件较大，未逐页检查（db backup 会检查）".into(),
@@ -129,7 +171,7 @@ async fn soundness(report: &mut Report, app: &App, file: &Path) {
         "停止守护进程，从备份恢复（db restore）".into(),
         "stop the daemon, restore a backup (`db restore`)".into(),
     ];
-    match app.store.damage().await {
+    match store.damage().await {
         Ok(None) => report.good(Section::Database, "pages", ["完好".into(), "sound".into()]),
         Ok(Some(damage)) => report.bad(Section::Database, "pages", both(damage), mend),
         Err(error) => report.bad(Section::Database, "pages", both(chain(&error)), mend),
@@ -137,8 +179,8 @@ async fn soundness(report: &mut Report, app: &App, file: &Path) {
 }
 
 /// Whether what is stored opens.
-async fn keys(report: &mut Report, app: &App) {
-    let fits = async { app.store.read("keys").await?.require_keys(&app.sealer).await };
+async fn keys(report: &mut Report, store: &Store, sealer: &Sealer) {
+    let fits = async { store.read("keys").await?.require_keys(sealer).await };
     match fits.await {
         Ok(Ok(())) => report.good(
             Section::Keys,
@@ -161,8 +203,8 @@ async fn keys(report: &mut Report, app: &App) {
 }
 
 /// The local directory of organizations.
-pub(super) fn directory(report: &mut Report, app: &App) {
-    let path = app.organizations.directory.path();
+pub(super) fn directory(report: &mut Report, settings: &Settings) {
+    let path = settings.directory.as_path();
     let import = || ["运行 orgs import FILE.csv".into(), "run `orgs import FILE.csv`".into()];
     if !path.exists() {
         let found = [
@@ -180,7 +222,7 @@ pub(super) fn directory(report: &mut Report, app: &App) {
             let facts = directory.facts();
             let oldest =
                 facts.provinces.iter().map(|list| list.imported_at).min().unwrap_or(facts.imported_at);
-            let age = app.clock.now().duration_since(imported_at(oldest));
+            let age = Clock::Wall.now().duration_since(imported_at(oldest));
             let days = age.as_hours() / 24;
             let found = [
                 format!("{} 个组织，最早的名单导入于 {days} 天前", facts.organizations),

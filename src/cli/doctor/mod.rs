@@ -1,13 +1,14 @@
 //! `doctor`: walks everything that a gateway stands on and says what to mend. It changes nothing, and works beside a daemon.
 
+mod certificates;
 mod here;
 mod partners;
 mod report;
 
 use super::{Context, Done, Failure};
-use crate::app::{App, REGISTRATIONS};
-use crate::clock::Clock;
-use crate::settings;
+use crate::app::{REGISTRATIONS, use_provider};
+use crate::seal::Sealer;
+use crate::settings::{self, Settings};
 use clap::Args;
 use report::{Report, Section};
 
@@ -28,23 +29,7 @@ pub(super) async fn run(context: &Context, args: DoctorArgs) -> Done {
                 report.bad(Section::Configuration, problem.key, [said.clone(), said], mend);
             }
         }
-        Ok(settings) => {
-            report.good(Section::Configuration, "settings", ["配置有效".into(), "valid".into()]);
-            here::files(&mut report, &settings);
-            if here::is_there(&mut report, &settings) {
-                match App::open_existing(settings, Clock::Wall).await {
-                    Ok(app) => walk(&mut report, &app, args.offline).await,
-                    Err(error) => {
-                        let said = format!("{error:#}");
-                        let mend = [
-                            "检查 database.url、routing.file 与证书文件，数据库服务是否在运行".into(),
-                            "look at database.url, routing.file and the certificates; does the database server run?".into(),
-                        ];
-                        report.bad(Section::Database, "open", [said.clone(), said], mend);
-                    }
-                }
-            }
-        }
+        Ok(settings) => walk(&mut report, settings, args.offline).await,
     }
     report.show(context.out)?;
     match report.failed() {
@@ -56,11 +41,33 @@ pub(super) async fn run(context: &Context, args: DoctorArgs) -> Done {
     }
 }
 
-async fn walk(report: &mut Report, app: &App, offline: bool) {
-    here::database(report, app).await;
-    here::directory(report, app);
-    if !offline {
-        partners::all(report, app).await;
+/// Each by itself: what one can't be looked at for does not hide the others.
+async fn walk(report: &mut Report, settings: Settings, offline: bool) {
+    report.good(Section::Configuration, "settings", ["配置有效".into(), "valid".into()]);
+    use_provider();
+    here::files(report, &settings);
+    certificates::ours(report, &settings);
+    let store = here::open(report, &settings).await;
+    let sealer = Sealer::new(&settings.privacy_keys, &settings.index_key);
+    let (sealer, store) = match (sealer, &store) {
+        (Ok(sealer), store) => (Some(sealer), store.as_ref()),
+        (Err(error), store) => {
+            let mend = [
+                "检查 privacy.keys 与 privacy.index_key".into(),
+                "look at privacy.keys and privacy.index_key".into(),
+            ];
+            report.bad(Section::Keys, "privacy", [error.to_string(), error.to_string()], mend);
+            (None, store.as_ref())
+        }
+    };
+    if let (Some(sealer), Some(store)) = (&sealer, store) {
+        here::database(report, &settings, store, sealer).await;
     }
-    app.store.close().await;
+    here::directory(report, &settings);
+    if let (Some(sealer), false) = (&sealer, offline) {
+        partners::all(report, &settings, sealer, store).await;
+    }
+    if let Some(store) = store {
+        store.close().await;
+    }
 }

@@ -1,9 +1,14 @@
 //! Each system: its name, a connection, its certificate, and one harmless question, whose answer also tells the time there.
 
+use super::certificates;
 use super::report::{Report, Section};
-use crate::app::App;
+use crate::clock::Clock;
 use crate::partner::{Exchange, Outcome, Partner};
-use crate::reach::Place;
+use crate::reach::{Place, Shown};
+use crate::seal::Sealer;
+use crate::settings::{Settings, SystemSettings};
+use crate::store::Store;
+use crate::transport::Endpoint;
 use futures_util::future::join_all;
 use jiff::{SignedDuration, Timestamp};
 use league_contract::{Blockage, Reply};
@@ -13,28 +18,37 @@ use std::time::Duration;
 const REFUSED: SignedDuration = SignedDuration::from_secs(300);
 const SUSPECT: SignedDuration = SignedDuration::from_secs(30);
 
-/// A certificate should be renewed before it has so little left.
-const SOON: SignedDuration = SignedDuration::from_hours(24 * 14);
-
-pub(super) async fn all(report: &mut Report, app: &App) {
-    let origins = app.settings().systems.iter();
-    let visits = origins.filter_map(|(name, system)| {
-        let partner = app.partners.values().find(|partner| partner.system.as_str() == *name)?;
-        let limit = system.endpoint.timeout.min(Duration::from_secs(10));
-        Some(visit(app, partner, &system.endpoint.origin, limit))
-    });
+pub(super) async fn all(report: &mut Report, settings: &Settings, sealer: &Sealer, store: Option<&Store>) {
+    let systems = settings.systems.iter();
+    let visits = systems.map(|(name, system)| visit(name, system, sealer, store));
     for visited in join_all(visits).await {
         report.append(visited);
     }
 }
 
-async fn visit(app: &App, partner: &Partner, origin: &str, limit: Duration) -> Report {
+async fn visit(
+    name: &'static str,
+    system: &SystemSettings,
+    sealer: &Sealer,
+    store: Option<&Store>,
+) -> Report {
     let mut report = Report::default();
-    standing(&mut report, app, partner).await;
-    if reached(&mut report, app, partner, origin, limit).await {
-        let exchange = partner.probe(&app.clock).await;
-        judge(&mut report, partner, &exchange);
-        clock(&mut report, partner, &exchange);
+    let partner = match crate::app::partner(name, system, sealer) {
+        Ok(partner) => partner,
+        Err(error) => {
+            let said = format!("{error:#}");
+            let mend = ["检查其证书与私钥文件".into(), "look at its certificate and key files".into()];
+            report.bad(Section::Systems, format!("{name} files"), [said.clone(), said], mend);
+            return report;
+        }
+    };
+    if let Some(store) = store {
+        standing(&mut report, store, &partner).await;
+    }
+    if reached(&mut report, &partner, &system.endpoint).await {
+        let exchange = partner.probe(&Clock::Wall).await;
+        judge(&mut report, &partner, &exchange);
+        clock(&mut report, &partner, &exchange);
     }
     report
 }
@@ -44,10 +58,10 @@ fn subject(partner: &Partner, what: &str) -> String {
 }
 
 /// What the daemon itself holds against it.
-async fn standing(report: &mut Report, app: &App, partner: &Partner) {
-    let row = async { app.store.read("doctor").await?.system(&partner.system).await };
+async fn standing(report: &mut Report, store: &Store, partner: &Partner) {
+    let row = async { store.read("doctor").await?.system(&partner.system).await };
     let Ok(row) = row.await else { return };
-    if !row.stopped(app.clock.now()) {
+    if !row.stopped(Clock::Wall.now()) {
         return;
     }
     let (found, mend) = if row.suspended.is_some() {
@@ -68,10 +82,11 @@ async fn standing(report: &mut Report, app: &App, partner: &Partner) {
 }
 
 /// Name, connection, certificate. Whether it is worth a question.
-async fn reached(report: &mut Report, app: &App, partner: &Partner, origin: &str, limit: Duration) -> bool {
-    let Some(place) = Place::of(origin) else { return true };
-    let since = |begun: Timestamp| app.clock.now().duration_since(begun).as_millis() as i64;
-    let begun = app.clock.now();
+async fn reached(report: &mut Report, partner: &Partner, endpoint: &Endpoint) -> bool {
+    let limit = endpoint.timeout.min(Duration::from_secs(10));
+    let Some(place) = Place::of(&endpoint.origin) else { return true };
+    let since = |begun: Timestamp| Clock::Wall.now().duration_since(begun).as_millis() as i64;
+    let begun = Clock::Wall.now();
     let addresses = match place.resolve().await {
         Ok(addresses) => addresses,
         Err(error) => {
@@ -94,7 +109,7 @@ async fn reached(report: &mut Report, app: &App, partner: &Partner, origin: &str
         [format!("{} → {listed}", place.host), format!("{} → {listed}", place.host)],
     );
     report.took(since(begun));
-    let begun = app.clock.now();
+    let begun = Clock::Wall.now();
     let address = match place.connect(&addresses, limit).await {
         Ok(address) => address,
         Err(error) => {
@@ -117,54 +132,52 @@ async fn reached(report: &mut Report, app: &App, partner: &Partner, origin: &str
     );
     report.took(since(begun));
     if place.tls {
-        let begun = app.clock.now();
-        let shown = place.certificate(address, limit).await;
-        certificate(report, partner, shown.map(|validity| (validity.from, validity.until)), app.clock.now());
+        let begun = Clock::Wall.now();
+        let shown = place.certificate(address, endpoint.ca_file.clone(), limit).await;
+        certificate(report, partner, shown, endpoint);
         report.took(since(begun));
     }
     true
 }
 
-fn certificate(
-    report: &mut Report,
-    partner: &Partner,
-    shown: Result<(Timestamp, Timestamp), String>,
-    now: Timestamp,
-) {
+fn certificate(report: &mut Report, partner: &Partner, shown: Result<Shown, String>, endpoint: &Endpoint) {
     let name = subject(partner, "TLS");
-    let renew = || ["请对方更换证书".into(), "ask them for a new certificate".into()];
-    match shown {
+    let shown = match shown {
+        Ok(shown) => shown,
         Err(error) => {
-            let mend = [
-                "对方端口是否为 HTTPS？是否要求客户端证书？".into(),
-                "is it HTTPS there? do they ask for a client certificate?".into(),
-            ];
-            report.bad(
-                Section::Systems,
-                name,
-                [format!("TLS 握手失败：{error}"), format!("no TLS handshake: {error}")],
-                mend,
-            );
+            let mend = ["对方端口是否为 HTTPS？".into(), "is it HTTPS there?".into()];
+            let found = [format!("TLS 握手失败：{error}"), format!("no TLS handshake: {error}")];
+            report.bad(Section::Systems, name, found, mend);
+            return;
         }
-        Ok((from, until)) if now < from || now >= until => {
-            let found = [
-                format!("证书不在有效期内：{from} 至 {until}"),
-                format!("its certificate holds from {from} until {until}"),
-            ];
-            report.bad(Section::Systems, name, found, renew());
-        }
-        Ok((_, until)) => {
-            let left = until.duration_since(now);
-            let days = left.as_hours() / 24;
-            let found =
-                [format!("证书还有 {days} 天"), format!("its certificate holds for {days} more days")];
-            if left < SOON {
-                report.warn(Section::Systems, name, found, renew());
-            } else {
-                report.good(Section::Systems, name, found);
-            }
-        }
+    };
+    if shown.asks && endpoint.client_identity.is_none() {
+        let found = [
+            "对方要求客户端证书，未配置".into(),
+            "it asks for a client certificate, and there is none".into(),
+        ];
+        let mend = [
+            "配置 client_cert 与 client_key（对方签发）".into(),
+            "set client_cert and client_key to what they gave us".into(),
+        ];
+        report.warn(Section::Systems, subject(partner, "client certificate"), found, mend);
     }
+    let now = Clock::Wall.now();
+    let holds = shown.validity.from <= now && now < shown.validity.until;
+    if let Some(distrust) = shown.distrust.filter(|_| holds) {
+        let found = [
+            format!("证书不受 ca_file 信任：{distrust}"),
+            format!("its certificate is not trusted by ca_file: {distrust}"),
+        ];
+        let mend = [
+            "ca_file 是否为对方的 CA？主机名是否正确？".into(),
+            "is ca_file the authority that they use? is the host's name right?".into(),
+        ];
+        report.bad(Section::Systems, name, found, mend);
+        return;
+    }
+    let renew = ["请对方更换证书".into(), "ask them for a new certificate".into()];
+    certificates::judge(report, Section::Systems, name, shown.validity, renew, now);
 }
 
 /// What the answer to a question about nobody says.
@@ -202,7 +215,7 @@ fn judge(report: &mut Report, partner: &Partner, exchange: &Exchange) {
             Section::Systems,
             name,
             with("没有可信的答复", "no answer that can be trusted"),
-            say("对方是否停滞？base_url 是否指向正确的接口？响应签名的密钥是否一致？", "does it hang? does base_url lead to their interface? is the secret the one that signs answers?"),
+            say("对方是否停滞？是否要求客户端证书？base_url 是否指向正确的接口？响应签名的密钥是否一致？", "does it hang? does it ask for a client certificate? does base_url lead to their interface? is the secret the one that signs answers?"),
         ),
         Outcome::NotSent(_) => report.bad(
             Section::Systems,

@@ -2,36 +2,72 @@
 
 use crate::support::{SIDES, Setup, TestApp, program};
 use league_sandbox::{Fault, FaultKind, Operation};
+use rcgen::{BasicConstraints, Certificate, CertificateParams, IsCa, Issuer, KeyPair, date_time_ymd};
+use rustls::pki_types::pem::PemObject as _;
 use rustls::pki_types::{CertificateDer, PrivatePkcs8KeyDer};
-use rustls::{ServerConfig, ServerConnection};
+use rustls::server::WebPkiClientVerifier;
+use rustls::{RootCertStore, ServerConfig, ServerConnection};
 use serde_json::Value;
 use std::net::{SocketAddr, TcpListener};
 use std::process::Output;
 use std::sync::Arc;
 
-/// A server on TLS whose certificate ended in 2021. It shakes hands with whoever comes, and says nothing else.
-fn expired() -> SocketAddr {
-    let certificate = CertificateDer::from(include_bytes!("expired.der").as_slice());
-    let key = PrivatePkcs8KeyDer::from(include_bytes!("expired.key.der").as_slice());
-    let provider = Arc::new(rustls::crypto::ring::default_provider());
-    let config = ServerConfig::builder_with_provider(provider)
-        .with_safe_default_protocol_versions()
-        .expect("protocols")
-        .with_no_client_auth()
-        .with_single_cert(vec![certificate], key.into())
-        .expect("a certificate");
-    let config = Arc::new(config);
-    let listener = TcpListener::bind("127.0.0.1:0").expect("a port");
-    let address = listener.local_addr().expect("its address");
-    std::thread::spawn(move || {
-        for stream in listener.incoming() {
-            let (Ok(mut stream), Ok(mut tls)) = (stream, ServerConnection::new(config.clone())) else {
-                continue;
-            };
-            while tls.is_handshaking() && tls.complete_io(&mut stream).is_ok() {}
-        }
-    });
-    address
+/// An authority of the test's own.
+struct Authority {
+    issuer: Issuer<'static, KeyPair>,
+    pem: String,
+}
+
+impl Authority {
+    fn new() -> Self {
+        let key = KeyPair::generate().expect("a key");
+        let mut params = CertificateParams::new(Vec::new()).expect("parameters");
+        params.is_ca = IsCa::Ca(BasicConstraints::Unconstrained);
+        let certificate = params.self_signed(&key).expect("signed");
+        Self { pem: certificate.pem(), issuer: Issuer::new(params, key) }
+    }
+
+    /// A certificate of the machine itself, good from one year to another, and its key.
+    fn sign(&self, from: i32, until: i32) -> (Certificate, KeyPair) {
+        let key = KeyPair::generate().expect("a key");
+        let mut params = CertificateParams::new(vec!["127.0.0.1".to_owned()]).expect("parameters");
+        params.not_before = date_time_ymd(from, 1, 1);
+        params.not_after = date_time_ymd(until, 1, 1);
+        (params.signed_by(&key, &self.issuer).expect("signed"), key)
+    }
+
+    /// A server on TLS that shakes hands with whoever comes, and says nothing else; `clients` are asked for certificates.
+    fn server(&self, (from, until): (i32, i32), clients: Option<&Self>) -> SocketAddr {
+        let (certificate, key) = self.sign(from, until);
+        let provider = Arc::new(rustls::crypto::ring::default_provider());
+        let builder = ServerConfig::builder_with_provider(provider.clone())
+            .with_safe_default_protocol_versions()
+            .expect("protocols");
+        let builder = match clients {
+            None => builder.with_no_client_auth(),
+            Some(clients) => {
+                let mut roots = RootCertStore::empty();
+                let root = CertificateDer::from_pem_slice(clients.pem.as_bytes()).expect("a certificate");
+                roots.add(root).expect("an authority");
+                let verifier = WebPkiClientVerifier::builder_with_provider(roots.into(), provider);
+                builder.with_client_cert_verifier(verifier.build().expect("a verifier"))
+            }
+        };
+        let key = PrivatePkcs8KeyDer::from(key.serialize_der());
+        let config = builder.with_single_cert(vec![certificate.der().clone()], key.into());
+        let config = Arc::new(config.expect("a certificate"));
+        let listener = TcpListener::bind("127.0.0.1:0").expect("a port");
+        let address = listener.local_addr().expect("its address");
+        std::thread::spawn(move || {
+            for stream in listener.incoming() {
+                let (Ok(mut stream), Ok(mut tls)) = (stream, ServerConnection::new(config.clone())) else {
+                    continue;
+                };
+                while tls.is_handshaking() && tls.complete_io(&mut stream).is_ok() {}
+            }
+        });
+        address
+    }
 }
 
 async fn doctor(test: &TestApp, more: &str, arguments: &[&str]) -> (Option<i32>, Vec<Value>) {
@@ -132,27 +168,96 @@ async fn clocks_that_are_apart_are_told() {
     test.finish_with_breaches().await;
 }
 
-/// A database that is not there is not made by looking for it.
+/// A database that is not there is not made by looking for it, and hides nothing else.
 #[tokio::test]
 async fn a_look_makes_no_database() {
-    let test = Setup::by_hand().start().await;
+    let test = Setup::by_hand().on_the_wall().start().await;
     let missing = test.file().with_file_name("missing.db");
     let more = format!("[database]\nurl = \"sqlite://{}\"\n", missing.display());
-    let (code, findings) = doctor(&test, &more, &["--offline"]).await;
+    let (code, findings) = doctor(&test, &more, &[]).await;
     assert_eq!((code, failed(&findings)), (Some(1), vec!["file"]));
     assert!(!missing.exists());
+    for side in &SIDES {
+        assert_eq!(of(&findings, "systems", &format!("{} query", side.system))["state"], "ok");
+    }
+    let more = "[database]\nurl = \"postgres://x@127.0.0.1:9/y\"\n";
+    let (code, findings) = doctor(&test, more, &["--offline"]).await;
+    assert_eq!((code, failed(&findings)), (Some(1), vec!["TCP"]));
+    let found = of(&findings, "database", "TCP");
+    assert!(found["found_en"].as_str().is_some_and(|text| text.contains("127.0.0.1:9")), "{found}");
+    std::fs::write(&missing, "no database at all, and long enough to be looked into").expect("written");
+    let more = format!("[database]\nurl = \"sqlite://{}\"\n", missing.display());
+    let (code, findings) = doctor(&test, &more, &["--offline"]).await;
+    assert_eq!((code, failed(&findings)), (Some(1), vec!["open"]));
     test.finish().await;
+}
+
+/// The configuration of a system behind TLS.
+fn behind(address: SocketAddr, more: &str) -> String {
+    format!("[systems.smart_league]\nbase_url = \"https://{address}\"\ntimeout = \"5s\"\n{more}")
 }
 
 #[tokio::test]
 async fn a_certificate_that_has_ended_is_told_with_its_dates() {
     let test = Setup::by_hand().on_the_wall().start().await;
-    let more = format!("[systems.smart_league]\nbase_url = \"https://{}\"\ntimeout = \"5s\"\n", expired());
+    let more = behind(Authority::new().server((2020, 2021), None), "");
     let (code, findings) = doctor(&test, &more, &[]).await;
     assert_eq!(code, Some(1));
     assert_eq!(failed(&findings), ["smart_league TLS", "smart_league query"]);
     let found = of(&findings, "systems", "smart_league TLS");
     assert!(found["found_en"].as_str().is_some_and(|text| text.contains("2021-01-01")), "{found}");
     assert!(found["mend_en"].as_str().is_some_and(|text| text.contains("new certificate")), "{found}");
+    test.finish().await;
+}
+
+#[tokio::test]
+async fn an_authority_that_is_not_theirs_is_told() {
+    let test = Setup::by_hand().on_the_wall().start().await;
+    let (theirs, other) = (Authority::new(), Authority::new());
+    let ca = test.file().with_file_name("ca.pem");
+    let more = behind(theirs.server((2020, 2040), None), &format!("ca_file = \"{}\"\n", ca.display()));
+    std::fs::write(&ca, &other.pem).expect("written");
+    let (_, findings) = doctor(&test, &more, &[]).await;
+    let found = of(&findings, "systems", "smart_league TLS");
+    assert!(
+        found["found_en"].as_str().is_some_and(|text| text.contains("not trusted by ca_file")),
+        "{found}"
+    );
+    std::fs::write(&ca, &theirs.pem).expect("written");
+    let (_, findings) = doctor(&test, &more, &[]).await;
+    assert_eq!(of(&findings, "systems", "smart_league TLS")["state"], "ok");
+    test.finish().await;
+}
+
+#[tokio::test]
+async fn a_certificate_of_ours_that_is_missing_or_does_not_fit_is_told() {
+    let test = Setup::by_hand().on_the_wall().start().await;
+    let authority = Authority::new();
+    let address = authority.server((2020, 2040), Some(&authority));
+    let (_, findings) = doctor(&test, &behind(address, ""), &[]).await;
+    let found = of(&findings, "systems", "smart_league client certificate");
+    assert!(found["mend_en"].as_str().is_some_and(|text| text.contains("client_cert")), "{found}");
+    let file = |name: &str| test.file().with_file_name(name);
+    let (ours, fits) = authority.sign(2020, 2021);
+    std::fs::write(file("ours.pem"), ours.pem()).expect("written");
+    let keys = [("other.key", KeyPair::generate().expect("a key")), ("ours.key", fits)];
+    for (name, key) in &keys {
+        std::fs::write(file(name), key.serialize_pem()).expect("written");
+    }
+    let identity = |key: &str| {
+        let (certificate, key) = (file("ours.pem"), file(key));
+        format!("client_cert = \"{}\"\nclient_key = \"{}\"\n", certificate.display(), key.display())
+    };
+    let (_, findings) = doctor(&test, &behind(address, &identity("other.key")), &[]).await;
+    let name = file("ours.pem").display().to_string();
+    let found = of(&findings, "files", &name);
+    assert!(found["mend_en"].as_str().is_some_and(|text| text.contains("belong together")), "{found}");
+    assert_eq!(of(&findings, "systems", "fujian query")["state"], "ok", "the others are looked at");
+    let (_, findings) = doctor(&test, &behind(address, &identity("ours.key")), &["--offline"]).await;
+    let found = of(&findings, "files", &name);
+    assert!(found["found_en"].as_str().is_some_and(|text| text.contains("2021-01-01")), "{found}");
+    let own = identity("ours.key").replace("client_cert", "tls_cert").replace("client_key", "tls_key");
+    let (code, findings) = doctor(&test, &format!("[http]\n{own}"), &["--offline"]).await;
+    assert_eq!((code, failed(&findings)), (Some(1), vec![name.as_str()]));
     test.finish().await;
 }
