@@ -104,6 +104,11 @@ async fn keep_first(tx: &mut Tx, sealer: &Sealer, arrived: &[Arrived<'_>]) -> Re
             // A damaged transfer must not stop the events of the others.
             Some(None) => CallbackVerdict::Refused,
         };
+        // Whoever was erased stays so: that it came is kept, not what it said.
+        let erased = matches!(known.get(event.request_id.as_str()),
+            Some(Some(known)) if known.document_sealed.is_empty());
+        let (event_sealed, raw_sealed): (&[u8], &[u8]) =
+            if erased { (&[], &[]) } else { (&sealed.event, &sealed.raw) };
         kept.push(NewCallback {
             system: arrival.system,
             event_id: &event.event_id,
@@ -111,8 +116,8 @@ async fn keep_first(tx: &mut Tx, sealer: &Sealer, arrived: &[Arrived<'_>]) -> Re
             event: word(event.kind),
             verdict,
             received_at: arrival.at,
-            event_sealed: &sealed.event,
-            raw_sealed: &sealed.raw,
+            event_sealed,
+            raw_sealed,
         });
     }
     tx.save_all(&saves).await?;

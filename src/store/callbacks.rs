@@ -288,6 +288,18 @@ impl Tx {
         rows.into_iter().map(CallbackRow::try_from).collect()
     }
 
+    /// All events about a request, of every system that reported one: an amended transfer may have been another's before.
+    ///
+    /// # Errors
+    /// [`StoreError`].
+    pub async fn callbacks_about(&mut self, request_id: &str) -> Result<Vec<CallbackRow>, StoreError> {
+        let rows: Vec<Row> = on!(self, "reading events", db => sqlx::query_as(
+            concat!("SELECT ", columns!(), " FROM callbacks WHERE request_id = $1 ORDER BY id"))
+            .bind(request_id)
+            .fetch_all(db))?;
+        rows.into_iter().map(CallbackRow::try_from).collect()
+    }
+
     /// The event of a key. A transaction that writes keeps others away from it until its end.
     ///
     /// # Errors

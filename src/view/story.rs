@@ -206,7 +206,7 @@ impl Records {
         Ok(Some(Self {
             timeline: tx.timeline(id).await?,
             attempts: tx.attempts(id).await?,
-            callbacks: tx.callbacks_of(&stored.entry.system, request_id.as_str()).await?,
+            callbacks: tx.callbacks_about(request_id.as_str()).await?,
             acts: tx.audit_rows(Some(&format!("transfer:{request_id}")), None, MOST_ACTS).await?,
             stored,
         }))

@@ -187,6 +187,14 @@ async fn personal_data_is_erased_after_its_time(setup: Setup) {
     }
     // A late word about it is kept out of what is final, and stops nothing.
     event(&test, "EV-LATE", "DONE-smart_league").await;
+    let late = "callbacks WHERE event_id = 'EV-LATE'";
+    assert_eq!(
+        (
+            test.count(late).await,
+            test.count("callbacks WHERE length(raw_sealed) > 0 AND event_id = 'EV-LATE'").await
+        ),
+        (1, 0)
+    );
     // Whoever was moved may move again.
     test.submit(&SIDES[0].document("AGAIN", 0)).await;
     let rows = test.count("audit").await;

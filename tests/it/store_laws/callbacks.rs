@@ -50,6 +50,9 @@ pub(super) async fn an_event_is_kept_with_its_verdict(bench: Bench) {
         && row.repeats == 0
         && row.event_sealed == b"event"));
     assert_eq!(kept(&bench, &GUANGDONG).await.len(), 1);
+    let about = bench.read(async |tx| tx.callbacks_about("BJ-1").await).await;
+    let systems: Vec<_> = about.iter().map(|row| row.system.as_str()).collect();
+    assert_eq!(systems, [&[NATIONAL.as_str(); 5][..], &[GUANGDONG.as_str()]].concat());
     assert_eq!(bench.number("SELECT COUNT(*) FROM callbacks WHERE raw_sealed IS NOT NULL").await, 7);
 }
 
