@@ -369,7 +369,7 @@ impl App {
     /// A schema that is not this program's, another daemon on the same file, an address that is taken.
     pub async fn start(&self, metrics: Option<PrometheusHandle>) -> anyhow::Result<Daemon> {
         if self.store.schema().await? == SchemaState::Empty {
-            self.store.migrate().await?;
+            self.store.prepare(&self.sealer).await?;
         }
         self.store.require_current().await?;
         let fits = async { self.store.read("keys").await?.require_keys(&self.sealer).await };

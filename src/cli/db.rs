@@ -4,6 +4,7 @@ use super::{Context, Done, Failure, session_author};
 use crate::app::App;
 use crate::clock::Clock;
 use crate::retention::Old;
+use crate::seal::Sealer;
 use crate::store::{CopiedTable, Deed, SchemaState, Store, StoreError};
 use clap::{Args, Subcommand};
 use jiff::SignedDuration;
@@ -132,7 +133,7 @@ async fn restore(context: &Context, file: &Path) -> Done {
     }
     let app = App::open(context.settings()?, Clock::Wall).await?;
     if app.store.schema().await? == SchemaState::Empty {
-        app.store.migrate().await?;
+        app.store.prepare(&app.sealer).await?;
     }
     let author = session_author();
     let subject = format!("from {}", file.display());
@@ -199,6 +200,7 @@ fn refused(error: StoreError) -> Failure {
 
 async fn migrate(context: &Context) -> Done {
     let settings = context.settings()?;
+    let sealer = Sealer::new(&settings.privacy_keys, &settings.index_key)?;
     let store = Store::connect(&settings.database_url).await?;
     let before = store.schema().await?;
     if let SchemaState::Ahead(_) = before {
@@ -206,7 +208,7 @@ async fn migrate(context: &Context) -> Done {
     }
     // A daemon at work would meet tables that change under it.
     let _owner = store.own().map_err(|error| Failure::Refused(error.to_string()))?;
-    store.migrate().await?;
+    store.prepare(&sealer).await?;
     store.close().await;
     let done = before != SchemaState::Current;
     if context.out.json {

@@ -193,7 +193,7 @@ impl TestApp {
             let url = daemon.listening[0].url.clone();
             (Serving::Daemon(daemon), url)
         } else {
-            app.store.migrate().await.expect("the tables are made");
+            app.store.prepare(&app.sealer).await.expect("the tables are made");
             let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.expect("a port");
             let address = listener.local_addr().expect("its address");
             let lifecycle = Lifecycle::new(app.stop.clone());
