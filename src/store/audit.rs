@@ -3,6 +3,7 @@
 
 use super::StoreError;
 use super::tx::{Tx, execute, on};
+use crate::alarm::AlarmKind;
 use crate::seal::Sealer;
 use jiff::Timestamp;
 use serde::Serialize;
@@ -60,7 +61,7 @@ pub struct AuditRow {
 }
 
 /// What a verification found.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, utoipa::ToSchema)]
 pub struct Verified {
     /// How many rows are sound, from the first on.
     pub rows: i64,
@@ -71,7 +72,7 @@ pub struct Verified {
 }
 
 /// How the chain breaks.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, utoipa::ToSchema)]
 pub struct Broken {
     /// At which row.
     pub row: i64,
@@ -141,7 +142,7 @@ impl Tx {
 
     /// The number of the next row and the hash that it follows, under the lock of the end's row. Where the end is not as its mark says, a
     /// number is left out: what comes after must not make the log look whole.
-    async fn audit_end(&mut self, sealer: &Sealer) -> Result<(i64, Vec<u8>), StoreError> {
+    async fn audit_end(&mut self, sealer: &Sealer, at: Timestamp) -> Result<(i64, Vec<u8>), StoreError> {
         // That row is everybody's who adds: they wait for each other. A mark that is missing fits nothing.
         let (rows, marked): (i64, Vec<u8>) = on!(self, "adding to the audit log", db => sqlx::query_as(
             "INSERT INTO audit_end (id, rows, mark) VALUES (1, 0, $1) \
@@ -154,7 +155,13 @@ impl Tx {
         if rows == last && marked == mark(sealer, last, &hash) {
             return Ok((last.saturating_add(1), hash));
         }
-        tracing::error!(rows, last, "the audit log does not end where it should: see `audit verify`");
+        let detail = [
+            format!("应有 {rows} 条，实为第 {last} 条；请执行 audit verify，有人动过数据库"),
+            format!(
+                "marked at row {rows}, ends at row {last}: see `audit verify`; somebody was in the database"
+            ),
+        ];
+        self.raise_alarm(None, AlarmKind::Audit, detail, at).await?;
         Ok((rows.max(last).saturating_add(2), hash))
     }
 
@@ -163,7 +170,7 @@ impl Tx {
     /// # Errors
     /// [`StoreError`].
     pub async fn audit(&mut self, sealer: &Sealer, deed: Deed<'_>) -> Result<(), StoreError> {
-        let (id, hash) = self.audit_end(sealer).await?;
+        let (id, hash) = self.audit_end(sealer, deed.at).await?;
         let mut row = Row {
             id,
             at: deed.at.as_millisecond(),

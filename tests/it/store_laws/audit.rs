@@ -129,6 +129,7 @@ pub(super) async fn an_end_taken_off_is_found_after_the_next_acts(bench: Bench) 
     }
     let rows = bench.read(async |tx| tx.audit_rows(None, None, 9).await).await;
     assert_eq!(rows.iter().map(|row| row.id).collect::<Vec<_>>(), [9, 8, 7, 2, 1], "the gap stays");
+    assert_eq!(bench.number("SELECT COUNT(*) FROM alarms WHERE kind = 'audit'").await, 1, "told once");
 }
 
 pub(super) async fn a_log_that_was_emptied_is_found(bench: Bench) {
