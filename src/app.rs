@@ -167,7 +167,7 @@ pub fn routes(settings: &Settings) -> anyhow::Result<Routes> {
 ///
 /// # Errors
 /// A certificate file that can't be used.
-pub fn webhook_transport(target: &Target) -> anyhow::Result<Transport> {
+fn webhook_transport(target: &Target) -> anyhow::Result<Transport> {
     use_provider();
     Transport::new(&target.endpoint).with_context(|| format!("webhooks.{}", target.name))
 }

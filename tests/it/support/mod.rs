@@ -13,7 +13,7 @@ pub(crate) use dice::Dice;
 pub(crate) use http::{Answer, Client};
 pub(crate) use partners::{GUANGDONG_SECRET, SMART_LEAGUE_SECRET, guangdong, guangdong_body, smart_league};
 pub(crate) use people::{Person, SIDES, Side, document, organizations, person};
-pub(crate) use process::{address, program, signal};
+pub(crate) use process::{address, program, program_in, signal};
 
 use jiff::{SignedDuration, Timestamp};
 use league_directory::import::{Import, Mode};
