@@ -3,7 +3,7 @@
 use super::look::{asked, object, unpaged};
 use super::params::Params;
 use super::transfers::{json, reason_of};
-use super::{ApiProblem, ApiState, Authenticated, MAX_DOCUMENT, OPERATORS, ProblemDocument, READERS, Shared};
+use super::{ApiProblem, ApiState, Authenticated, MAX_DOCUMENT, OPERATORS, ProblemDocument, Shared, VIEWERS};
 use crate::intake::IntakeError;
 use crate::listing::{Words, whole};
 use crate::operator::{Act, BulkView, MOST_COUNTED, Operator, PREVIEW_PAGES, Preview, Turn, USUAL};
@@ -162,7 +162,7 @@ pub(super) async fn list(
     caller: Authenticated,
     Params(query): Params<BulksQuery>,
 ) -> Result<Json<Vec<BulkView>>, ApiProblem> {
-    caller.require(&state, &READERS)?;
+    caller.require(&state, &VIEWERS)?;
     let mut tx = state.store.read("bulk").await.map_err(failed(&state))?;
     let bulks = tx.bulks(query.before, query.limit.clamp(1, 1000)).await.map_err(failed(&state))?;
     Ok(Json(bulks.into_iter().map(BulkView::from).collect()))
@@ -176,7 +176,7 @@ pub(super) async fn show(
     caller: Authenticated,
     path: Result<Path<i64>, axum::extract::rejection::PathRejection>,
 ) -> Result<Json<BulkView>, ApiProblem> {
-    caller.require(&state, &READERS)?;
+    caller.require(&state, &VIEWERS)?;
     let Ok(Path(id)) = path else { return Err(missing(&state)) };
     let mut tx = state.store.read("bulk").await.map_err(failed(&state))?;
     let bulk = tx.bulk(id).await.map_err(failed(&state))?.ok_or_else(|| missing(&state))?;
@@ -193,7 +193,7 @@ pub(super) async fn results(
     path: Result<Path<i64>, axum::extract::rejection::PathRejection>,
     Params(query): Params<ResultsQuery>,
 ) -> Result<Json<Vec<BulkResult>>, ApiProblem> {
-    caller.require(&state, &READERS)?;
+    caller.require(&state, &VIEWERS)?;
     let Ok(Path(id)) = path else { return Err(missing(&state)) };
     let mut tx = state.store.read("bulk").await.map_err(failed(&state))?;
     tx.bulk(id).await.map_err(failed(&state))?.ok_or_else(|| missing(&state))?;

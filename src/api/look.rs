@@ -2,7 +2,7 @@
 
 use super::params::Params;
 use super::transfers::json;
-use super::{ApiProblem, ApiState, Authenticated, MAX_DOCUMENT, ProblemDocument, READERS, Shared};
+use super::{ApiProblem, ApiState, Authenticated, MAX_DOCUMENT, ProblemDocument, Shared, VIEWERS};
 use crate::listing::{Asked, Export, FailuresView, Format, Known, ListView, StatsView, Words};
 use crate::store::StoreError;
 use axum::Json;
@@ -142,7 +142,7 @@ pub(super) async fn list(
     caller: Authenticated,
     Params(words): Params<Words>,
 ) -> Result<Json<ListView>, ApiProblem> {
-    caller.require(&state, &READERS)?;
+    caller.require(&state, &VIEWERS)?;
     page(&state, asked_openly(&state, &words)?).await
 }
 
@@ -155,7 +155,7 @@ pub(super) async fn search(
     caller: Authenticated,
     body: Body,
 ) -> Result<Json<ListView>, ApiProblem> {
-    caller.require(&state, &READERS)?;
+    caller.require(&state, &VIEWERS)?;
     page(&state, asked(&state, &words_in_body(&state, body).await?)?).await
 }
 
@@ -170,7 +170,7 @@ pub(super) async fn export(
     caller: Authenticated,
     Narrowed(words, format): Narrowed,
 ) -> Result<Response, ApiProblem> {
-    caller.require(&state, &READERS)?;
+    caller.require(&state, &VIEWERS)?;
     Ok(file(&state, asked_openly(&state, unpaged(&state, &words)?)?, format))
 }
 
@@ -186,7 +186,7 @@ pub(super) async fn export_search(
     Params(Written { format }): Params<Written>,
     body: Body,
 ) -> Result<Response, ApiProblem> {
-    caller.require(&state, &READERS)?;
+    caller.require(&state, &VIEWERS)?;
     let words = words_in_body(&state, body).await?;
     Ok(file(&state, asked(&state, unpaged(&state, &words)?)?, format))
 }
@@ -198,7 +198,7 @@ pub(super) async fn stats(
     State(state): Shared,
     caller: Authenticated,
 ) -> Result<Json<StatsView>, ApiProblem> {
-    caller.require(&state, &READERS)?;
+    caller.require(&state, &VIEWERS)?;
     let view = StatsView::of(&state.store, state.clock.now()).await;
     view.map(Json).map_err(|error| ApiProblem::internal(&state, &error))
 }
@@ -210,7 +210,7 @@ pub(super) async fn failures(
     State(state): Shared,
     caller: Authenticated,
 ) -> Result<Json<FailuresView>, ApiProblem> {
-    caller.require(&state, &READERS)?;
+    caller.require(&state, &VIEWERS)?;
     let failed = |error: StoreError| ApiProblem::internal(&state, &error);
     let failures = state.store.read("failures").await.map_err(failed)?.failures().await.map_err(failed)?;
     Ok(Json(failures.into()))

@@ -188,6 +188,24 @@ async fn who_is_held_is_not_asked_for() {
 }
 
 #[tokio::test]
+async fn the_audit_log_is_verified_over_http() {
+    let test = Setup::by_hand().start().await;
+    let desk = operator(&test).await;
+    let verify = async |client: &Client| client.get("/v1/operator/audit:verify").await;
+    assert_eq!(verify(&desk).await.json()["rows"], 0);
+    test.submit(&SIDES[0].document("MINE", 1)).await;
+    done(&desk, "MINE", "hold").await;
+    let sound = verify(&test.client_with("viewer", &[Role::View]).await).await.json();
+    assert_eq!((&sound["rows"], &sound["broken"]), (&json!(1), &Value::Null), "{sound}");
+    verify(&test.client_with("upstream", &[Role::Submit]).await).await.problem(403, "forbidden");
+    test.database.execute("DROP TRIGGER audit_is_not_changed; UPDATE audit SET reason = '另有原因'").await;
+    let broken = verify(&desk).await.json();
+    assert_eq!((&broken["rows"], &broken["broken"]["how"]), (&json!(0), &json!("changed")), "{broken}");
+    done(&desk, "MINE", "withdraw").await;
+    test.finish().await;
+}
+
+#[tokio::test]
 async fn only_operators_act_and_every_act_has_a_reason() {
     let test = Setup::by_hand().start().await;
     test.submit(&SIDES[0].document("MINE", 1)).await;

@@ -177,6 +177,12 @@ async fn the_operators_face_is_not_for_submitters() {
         "/v1/operator/systems/fujian",
         "/v1/operator/alarms",
         "/v1/operator/callbacks",
+        "/v1/operator/transfers",
+        "/v1/operator/transfers:export",
+        "/v1/operator/stats",
+        "/v1/operator/failures",
+        "/v1/operator/bulk",
+        "/v1/operator/webhooks",
     ] {
         submitter.get(path).await.problem(403, "forbidden");
         none.get(path).await.problem(401, "unauthorized");
@@ -187,6 +193,7 @@ async fn the_operators_face_is_not_for_submitters() {
             assert!(!shown.text().contains(&clear), "{path} shows {clear}");
         }
     }
+    submitter.post("/v1/operator/transfers:search", &json!({})).await.problem(403, "forbidden");
     for (path, body) in [
         ("/v1/operator/systems/fujian/pause", json!({"reason": "试试"})),
         ("/v1/operator/alarms/clear", json!({"kind": "backlog", "reason": "试试"})),
