@@ -47,6 +47,8 @@ kinds! {
     Webhook = "webhook", "事件推送地址持续失败", "an address of upstream's does not take its events";
     /// Something is sealed with a key that is not configured.
     Keys = "keys", "缺少加密密钥，部分申请无法打开", "a key is missing: what it sealed can't be opened";
+    /// The audit log does not end where it should.
+    Audit = "audit", "审计日志末尾被改动", "the audit log does not end where it should";
 }
 
 impl AlarmKind {
@@ -67,7 +69,7 @@ impl AlarmKind {
             | Self::ClockSkew
             | Self::Webhook
             | Self::Keys => true,
-            Self::Conflicts | Self::SetAside => false,
+            Self::Conflicts | Self::SetAside | Self::Audit => false,
         }
     }
 
@@ -82,7 +84,8 @@ impl AlarmKind {
             | Self::ClockSkew
             | Self::SetAside
             | Self::Webhook
-            | Self::Keys => Cause::Delivery,
+            | Self::Keys
+            | Self::Audit => Cause::Delivery,
         }
     }
 }

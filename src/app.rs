@@ -167,7 +167,7 @@ pub fn routes(settings: &Settings) -> anyhow::Result<Routes> {
 ///
 /// # Errors
 /// A certificate file that can't be used.
-pub fn webhook_transport(target: &Target) -> anyhow::Result<Transport> {
+fn webhook_transport(target: &Target) -> anyhow::Result<Transport> {
     use_provider();
     Transport::new(&target.endpoint).with_context(|| format!("webhooks.{}", target.name))
 }
@@ -369,7 +369,7 @@ impl App {
     /// A schema that is not this program's, another daemon on the same file, an address that is taken.
     pub async fn start(&self, metrics: Option<PrometheusHandle>) -> anyhow::Result<Daemon> {
         if self.store.schema().await? == SchemaState::Empty {
-            self.store.migrate().await?;
+            self.store.prepare(&self.sealer).await?;
         }
         self.store.require_current().await?;
         let fits = async { self.store.read("keys").await?.require_keys(&self.sealer).await };

@@ -7,7 +7,7 @@ mod callbacks;
 mod systems;
 mod unmask;
 
-pub use bulk::{BulkView, FASTEST, MOST_COUNTED, Preview, Turn, USUAL};
+pub use bulk::{BulkView, FASTEST, MOST_COUNTED, PREVIEW_PAGES, Preview, Turn, USUAL};
 pub use callbacks::Reapplied;
 pub use systems::Probed;
 
@@ -15,7 +15,7 @@ use crate::intake::{Intake, IntakeError, known, not_allowed};
 use crate::store::{Author, Deed, StoreError, Stored, Tx, despite_races};
 use crate::transfer::{Advance, Cause, Entry, Event, Facts, Held, Line, State, Verdict, advance};
 use jiff::Timestamp;
-use league_contract::{Problem, ProblemCode, RequestId, text};
+use league_contract::{Problem, ProblemCode, RequestId, mask, text};
 
 /// The longest reason, in characters.
 const REASON: usize = 200;
@@ -106,12 +106,12 @@ struct Planned {
     did: [String; 2],
 }
 
-/// Why somebody acts: a text that the audit log can hold.
+/// Why somebody acts: a text that the audit log can hold, and that many may read. What looks like an ID number or a phone number is starred out.
 ///
 /// # Errors
 /// `field_invalid`: it says nothing, or too much.
 pub fn reason(text: &str) -> Result<String, Problem> {
-    text::clean(text, 1, REASON).map_err(|_| {
+    text::clean(text, 1, REASON).map(|text| mask::digits(&text)).map_err(|_| {
         Problem::at(
             ProblemCode::FieldInvalid,
             "reason",
@@ -180,6 +180,7 @@ impl Operator {
         let reason = transfer.redact(reason);
         let now = self.intake.clock.now();
         let did = if act == Act::Withdraw {
+            may_be_asked(&found.entry)?;
             self.withdraw(tx, &found, &reason).await?
         } else {
             let Planned { mut step, did } = self.plan(&found.entry, act, &reason, author, now)?;
@@ -235,7 +236,7 @@ impl Operator {
     /// What failed is sent again; what waits is sent, or asked about, now.
     fn retry(&self, entry: &Entry, now: Timestamp) -> Result<Planned, IntakeError> {
         if entry.held.is_some() {
-            return Err(because(entry, "已被挂起，请先放行（release）", "is held: release it first"));
+            return Err(held(entry));
         }
         match entry.state {
             State::Failed => {
@@ -295,6 +296,19 @@ fn cleaned(reason: &str) -> Result<String, IntakeError> {
 /// The reason of an act that may go without one.
 fn optional(reason: &str) -> Result<String, IntakeError> {
     if reason.trim().is_empty() { Ok(String::new()) } else { cleaned(reason) }
+}
+
+/// Whom a partner may have is given back by the partner, who is asked about nobody that is held.
+fn may_be_asked(entry: &Entry) -> Result<(), IntakeError> {
+    let asks = matches!(
+        entry.state,
+        State::Sending | State::Unconfirmed | State::Submitted | State::AwaitingCheckIn
+    );
+    if asks && entry.held.is_some() { Err(held(entry)) } else { Ok(()) }
+}
+
+fn held(entry: &Entry) -> IntakeError {
+    because(entry, "已被挂起，请先放行（release）", "is held: release it first")
 }
 
 fn hold(entry: &Entry, reason: &str, author: &Author, now: Timestamp) -> Result<Planned, IntakeError> {

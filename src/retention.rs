@@ -30,6 +30,8 @@ pub struct Old {
     pub events: u64,
     /// Refused rows of the intake table.
     pub refused_rows: u64,
+    /// Acts on many that ended: what they looked for, and why.
+    pub bulk_acts: u64,
 }
 
 impl Old {
@@ -45,6 +47,7 @@ impl std::ops::AddAssign for Old {
         self.transfers += more.transfers;
         self.events += more.events;
         self.refused_rows += more.refused_rows;
+        self.bulk_acts += more.bulk_acts;
     }
 }
 
@@ -61,8 +64,8 @@ impl Retention {
     /// [`StoreError`].
     pub async fn count(&self, now: Timestamp) -> Result<Old, StoreError> {
         let counts = self.store.read("count what is old").await?.count_old(self.limit(now)).await?;
-        let [transfers, events, refused_rows] = counts.map(i64::unsigned_abs);
-        Ok(Old { transfers, events, refused_rows })
+        let [transfers, events, refused_rows, bulk_acts] = counts.map(i64::unsigned_abs);
+        Ok(Old { transfers, events, refused_rows, bulk_acts })
     }
 
     /// One step, in one transaction: erases what is old among some transfers after a key, and some of the rest. Returns what
@@ -73,7 +76,7 @@ impl Retention {
     pub async fn step(
         &self,
         after: i64,
-        author: &Author,
+        (author, reason): (&Author, &str),
         now: Timestamp,
     ) -> Result<(Old, Option<i64>), StoreError> {
         let limit = self.limit(now);
@@ -82,19 +85,21 @@ impl Retention {
             let Erased { transfers, next } = tx.erase_ended(after, limit, now).await?;
             let events = tx.forget_events(limit, MOST).await?;
             let refused_rows = tx.forget_refused(limit, MOST).await?;
-            let old = Old { transfers, events, refused_rows };
+            let bulk_acts = tx.erase_bulks(limit, MOST).await?;
+            let old = Old { transfers, events, refused_rows, bulk_acts };
             if old.is_nothing() {
                 return Ok((old, next));
             }
             let outcome = format!(
-                "erased what ended before {limit}: {transfers} transfers, {events} events, {refused_rows} refused rows"
+                "erased what ended before {limit}: {transfers} transfers, {events} events, {refused_rows} refused rows, \
+                 {bulk_acts} acts on many"
             );
             let subject = "database".to_owned();
-            let deed = Deed { author, act: "prune", subject, reason: "", outcome: &outcome, at: now };
+            let deed = Deed { author, act: "prune", subject, reason, outcome: &outcome, at: now };
             tx.audit(&self.sealer, deed).await?;
             tx.commit().await?;
             // Where the transfers are through, what was full may have more.
-            let more = events >= u64::from(MOST) || refused_rows >= u64::from(MOST);
+            let more = [events, refused_rows, bulk_acts].iter().any(|gone| *gone >= u64::from(MOST));
             Ok((old, next.or_else(|| more.then_some(after))))
         })
         .await

@@ -1,12 +1,12 @@
 //! Acts on many transfers over HTTP.
 
-use super::look::{asked, object};
+use super::look::{asked, object, unpaged};
 use super::params::Params;
 use super::transfers::{json, reason_of};
-use super::{ApiProblem, ApiState, Authenticated, MAX_DOCUMENT, OPERATORS, ProblemDocument, READERS, Shared};
+use super::{ApiProblem, ApiState, Authenticated, MAX_DOCUMENT, OPERATORS, ProblemDocument, Shared, VIEWERS};
 use crate::intake::IntakeError;
 use crate::listing::{Words, whole};
-use crate::operator::{Act, BulkView, MOST_COUNTED, Operator, Turn, USUAL};
+use crate::operator::{Act, BulkView, MOST_COUNTED, Operator, PREVIEW_PAGES, Preview, Turn, USUAL};
 use crate::store::{BulkResult, Filter, StoreError};
 use crate::view::{ReasonBody, TransferView};
 use axum::Json;
@@ -23,12 +23,10 @@ use utoipa::{IntoParams, ToSchema};
 pub(super) struct BulkRequest {
     /// The act.
     act: Act,
-    /// Which transfers, in the words of a list. `sort`, `cursor` and `limit` say nothing here.
-    #[serde(default)]
-    filter: Words,
+    /// Which transfers, in the words of a list, but for `sort`, `cursor` and `limit`, which are refused: all that fit are acted on, oldest first.
+    filter: Option<Words>,
     /// All transfers, where the filter is empty.
-    #[serde(default)]
-    all: bool,
+    all: Option<bool>,
     /// Why: it stands in the timeline of each, and in the audit log.
     reason: Option<String>,
     /// Transfers a second, 1 to 1000; 20 where nothing is said.
@@ -36,8 +34,7 @@ pub(super) struct BulkRequest {
     #[schema(minimum = 0, maximum = 4294967295_u32)]
     rate: Option<u32>,
     /// Only say what would be acted on.
-    #[serde(default)]
-    dry_run: bool,
+    dry_run: Option<bool>,
 }
 
 /// What would be acted on.
@@ -45,8 +42,13 @@ pub(super) struct BulkRequest {
 pub(super) struct PreviewView {
     /// So many fit now, counted up to 10,000.
     count: usize,
-    /// There are more than were counted.
+    /// There may be more than were counted.
     more: bool,
+    /// It looked as far as what came in at this time, and no further.
+    #[schema(value_type = Option<String>, format = DateTime)]
+    searched_to: Option<jiff::Timestamp>,
+    /// So many more fit, are damaged and can't be shown: each will refuse the act.
+    unreadable: usize,
     /// The first of them.
     first: Vec<TransferView>,
 }
@@ -124,8 +126,13 @@ pub(super) async fn begin(
         );
         ApiProblem::one(&state, Problem::new(ProblemCode::Malformed, zh, en))
     })?;
-    let filter = asked(&state, &request.filter)?.filter;
-    if filter == Filter::default() && !request.all {
+    let words = request.filter.unwrap_or_default();
+    if words.sort.is_some() {
+        let (zh, en) = ("按到达先后处理，不能指定顺序", "what came in first is acted on first: leave it out");
+        return Err(ApiProblem::one(&state, Problem::at(ProblemCode::FieldInvalid, "sort", zh, en)));
+    }
+    let filter = asked(&state, unpaged(&state, &words)?)?.filter;
+    if filter == Filter::default() && request.all != Some(true) {
         let (zh, en) = (
             "没有筛选条件；确实要处理所有申请时，请写 \"all\": true",
             "the filter is empty: if all transfers are meant, say \"all\": true",
@@ -133,11 +140,12 @@ pub(super) async fn begin(
         return Err(ApiProblem::one(&state, Problem::at(ProblemCode::FieldInvalid, "filter", zh, en)));
     }
     let operator = operator(&state);
-    if request.dry_run {
-        let preview = operator.preview(&filter).await.map_err(failed(&state))?;
-        let first = preview.first.iter().map(|stored| TransferView::new(stored, &state.routes)).collect();
-        let count = preview.count.min(MOST_COUNTED);
-        let preview = PreviewView { count, more: preview.more, first };
+    if request.dry_run == Some(true) {
+        let Preview { count, more, searched_to, unreadable, first } =
+            operator.preview(&filter, PREVIEW_PAGES).await.map_err(failed(&state))?;
+        let first = first.iter().map(|stored| TransferView::new(stored, &state.routes)).collect();
+        let count = count.min(MOST_COUNTED);
+        let preview = PreviewView { count, more, searched_to, unreadable, first };
         return Ok((StatusCode::OK, Json(BegunView { preview: Some(preview), bulk: None })));
     }
     let how = (request.reason.as_deref().unwrap_or_default(), request.rate.unwrap_or(USUAL));
@@ -154,7 +162,7 @@ pub(super) async fn list(
     caller: Authenticated,
     Params(query): Params<BulksQuery>,
 ) -> Result<Json<Vec<BulkView>>, ApiProblem> {
-    caller.require(&state, &READERS)?;
+    caller.require(&state, &VIEWERS)?;
     let mut tx = state.store.read("bulk").await.map_err(failed(&state))?;
     let bulks = tx.bulks(query.before, query.limit.clamp(1, 1000)).await.map_err(failed(&state))?;
     Ok(Json(bulks.into_iter().map(BulkView::from).collect()))
@@ -168,7 +176,7 @@ pub(super) async fn show(
     caller: Authenticated,
     path: Result<Path<i64>, axum::extract::rejection::PathRejection>,
 ) -> Result<Json<BulkView>, ApiProblem> {
-    caller.require(&state, &READERS)?;
+    caller.require(&state, &VIEWERS)?;
     let Ok(Path(id)) = path else { return Err(missing(&state)) };
     let mut tx = state.store.read("bulk").await.map_err(failed(&state))?;
     let bulk = tx.bulk(id).await.map_err(failed(&state))?.ok_or_else(|| missing(&state))?;
@@ -185,7 +193,7 @@ pub(super) async fn results(
     path: Result<Path<i64>, axum::extract::rejection::PathRejection>,
     Params(query): Params<ResultsQuery>,
 ) -> Result<Json<Vec<BulkResult>>, ApiProblem> {
-    caller.require(&state, &READERS)?;
+    caller.require(&state, &VIEWERS)?;
     let Ok(Path(id)) = path else { return Err(missing(&state)) };
     let mut tx = state.store.read("bulk").await.map_err(failed(&state))?;
     tx.bulk(id).await.map_err(failed(&state))?.ok_or_else(|| missing(&state))?;

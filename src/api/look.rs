@@ -2,7 +2,7 @@
 
 use super::params::Params;
 use super::transfers::json;
-use super::{ApiProblem, ApiState, Authenticated, MAX_DOCUMENT, ProblemDocument, READERS, Shared};
+use super::{ApiProblem, ApiState, Authenticated, MAX_DOCUMENT, ProblemDocument, Shared, VIEWERS};
 use crate::listing::{Asked, Export, FailuresView, Format, Known, ListView, StatsView, Words};
 use crate::store::StoreError;
 use axum::Json;
@@ -52,6 +52,16 @@ impl axum::extract::FromRequestParts<std::sync::Arc<ApiState>> for Narrowed {
     }
 }
 
+/// Those words with which all that fit are taken: none that says which page.
+pub(super) fn unpaged<'w>(state: &ApiState, words: &'w Words) -> Result<&'w Words, ApiProblem> {
+    let Some(word) = words.page_word() else { return Ok(words) };
+    let (zh, en) = (
+        "此操作针对所有符合条件的申请，没有分页，请去掉该项",
+        "all that fit are taken, there are no pages: leave it out",
+    );
+    Err(ApiProblem::one(state, Problem::at(ProblemCode::FieldInvalid, word, zh, en)))
+}
+
 pub(super) fn asked(state: &ApiState, words: &Words) -> Result<Asked, ApiProblem> {
     let known = Known {
         routes: &state.routes,
@@ -88,9 +98,9 @@ pub(super) fn object(state: &ApiState, value: Value) -> Result<Value, ApiProblem
     Err(ApiProblem::one(state, Problem::new(ProblemCode::Malformed, zh, en)))
 }
 
-async fn asked_in_body(state: &ApiState, body: Body) -> Result<Asked, ApiProblem> {
+async fn words_in_body(state: &ApiState, body: Body) -> Result<Words, ApiProblem> {
     let value = json(state, body, MAX_DOCUMENT).await?;
-    let words: Words = serde_json::from_value(object(state, value)?).map_err(|error| {
+    serde_json::from_value(object(state, value)?).map_err(|error| {
         // The parser may repeat a value, which may be an ID number in the wrong place.
         let unknown = error.to_string().starts_with("unknown field");
         let (zh, en) = if unknown {
@@ -99,8 +109,7 @@ async fn asked_in_body(state: &ApiState, body: Body) -> Result<Asked, ApiProblem
             ("请求体中有字段的类型不对", "a field of the body has the wrong type")
         };
         ApiProblem::one(state, Problem::new(ProblemCode::Malformed, zh, en))
-    })?;
-    asked(state, &words)
+    })
 }
 
 async fn page(state: &ApiState, asked: Asked) -> Result<Json<ListView>, ApiProblem> {
@@ -133,7 +142,7 @@ pub(super) async fn list(
     caller: Authenticated,
     Params(words): Params<Words>,
 ) -> Result<Json<ListView>, ApiProblem> {
-    caller.require(&state, &READERS)?;
+    caller.require(&state, &VIEWERS)?;
     page(&state, asked_openly(&state, &words)?).await
 }
 
@@ -146,11 +155,11 @@ pub(super) async fn search(
     caller: Authenticated,
     body: Body,
 ) -> Result<Json<ListView>, ApiProblem> {
-    caller.require(&state, &READERS)?;
-    page(&state, asked_in_body(&state, body).await?).await
+    caller.require(&state, &VIEWERS)?;
+    page(&state, asked(&state, &words_in_body(&state, body).await?)?).await
 }
 
-/// All transfers of a list as a file, masked; `limit` and `cursor` have no meaning here.
+/// All transfers of a list as a file, masked. There are no pages: `limit` and `cursor` are refused.
 #[utoipa::path(get, path = "/v1/operator/transfers:export", operation_id = "exportTransfers", tag = "operator", params(Written, Words),
     responses((status = 200, description = "CSV (UTF-8 with a mark) or a transfer a line",
             content((String = "application/x-ndjson"), (String = "text/csv"))),
@@ -161,8 +170,8 @@ pub(super) async fn export(
     caller: Authenticated,
     Narrowed(words, format): Narrowed,
 ) -> Result<Response, ApiProblem> {
-    caller.require(&state, &READERS)?;
-    Ok(file(&state, asked_openly(&state, &words)?, format))
+    caller.require(&state, &VIEWERS)?;
+    Ok(file(&state, asked_openly(&state, unpaged(&state, &words)?)?, format))
 }
 
 /// The same with the words in the body, where a person's ID number may be among them.
@@ -177,8 +186,9 @@ pub(super) async fn export_search(
     Params(Written { format }): Params<Written>,
     body: Body,
 ) -> Result<Response, ApiProblem> {
-    caller.require(&state, &READERS)?;
-    Ok(file(&state, asked_in_body(&state, body).await?, format))
+    caller.require(&state, &VIEWERS)?;
+    let words = words_in_body(&state, body).await?;
+    Ok(file(&state, asked(&state, unpaged(&state, &words)?)?, format))
 }
 
 /// How many transfers stand where, how fast they move, how long verdicts take.
@@ -188,7 +198,7 @@ pub(super) async fn stats(
     State(state): Shared,
     caller: Authenticated,
 ) -> Result<Json<StatsView>, ApiProblem> {
-    caller.require(&state, &READERS)?;
+    caller.require(&state, &VIEWERS)?;
     let view = StatsView::of(&state.store, state.clock.now()).await;
     view.map(Json).map_err(|error| ApiProblem::internal(&state, &error))
 }
@@ -200,7 +210,7 @@ pub(super) async fn failures(
     State(state): Shared,
     caller: Authenticated,
 ) -> Result<Json<FailuresView>, ApiProblem> {
-    caller.require(&state, &READERS)?;
+    caller.require(&state, &VIEWERS)?;
     let failed = |error: StoreError| ApiProblem::internal(&state, &error);
     let failures = state.store.read("failures").await.map_err(failed)?.failures().await.map_err(failed)?;
     Ok(Json(failures.into()))

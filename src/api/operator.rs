@@ -2,9 +2,9 @@
 
 use super::params::{Params, TransferAct};
 use super::transfers::{json, reason_of};
-use super::{ApiProblem, Authenticated, MAX_DOCUMENT, OPERATORS, ProblemDocument, Shared};
+use super::{ApiProblem, Authenticated, MAX_DOCUMENT, OPERATORS, ProblemDocument, Shared, VIEWERS};
 use crate::operator::{Acted, Operator};
-use crate::store::AuditRow;
+use crate::store::{AuditRow, Verified};
 use crate::view::{Bilingual, ReasonBody, TransferView};
 use axum::Json;
 use axum::body::Body;
@@ -91,4 +91,17 @@ pub(super) async fn audit(
     let full = u32::try_from(items.len()).is_ok_and(|rows| rows == limit);
     let next = items.last().filter(|last| full && last.id > 1).map(|last| last.id);
     Ok(Json(AuditPage { items, next }))
+}
+
+/// Follow the audit log's chain of hashes from its beginning. `broken` says where it breaks, if it does: then somebody was in the database.
+#[utoipa::path(get, path = "/v1/operator/audit:verify", operation_id = "verifyAudit", tag = "operator",
+    responses((status = 200, description = "What was found.", body = Verified), (status = 401, body = ProblemDocument), (status = 403, body = ProblemDocument)))]
+pub(super) async fn verify(
+    State(state): Shared,
+    caller: Authenticated,
+) -> Result<Json<Verified>, ApiProblem> {
+    caller.require(&state, &VIEWERS)?;
+    let mut tx = state.store.read("audit").await.map_err(|error| ApiProblem::internal(&state, &error))?;
+    let verified = tx.verify_audit(&state.intake.sealer).await;
+    verified.map(Json).map_err(|error| ApiProblem::internal(&state, &error))
 }

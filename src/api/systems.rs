@@ -15,6 +15,7 @@ use jiff::Timestamp;
 use league_contract::{Problem, ProblemCode, System};
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
+use utoipa::openapi::schema::{ObjectBuilder, Type};
 use utoipa::{IntoParams, ToSchema};
 
 /// An operator's switch.
@@ -77,11 +78,17 @@ pub(super) struct AlarmQuery {
 pub(super) struct ClearBody {
     /// Which system's; without it, the gateway's own.
     system: Option<String>,
-    /// `suspended`, `breaker`, `backlog`, `conflicts`, `lapses`, `clock_skew`, `set_aside`.
-    #[schema(pattern = "^(suspended|breaker|backlog|conflicts|lapses|clock_skew|set_aside)$")]
+    /// Which kind.
+    #[schema(schema_with = alarm_kinds)]
     kind: String,
     /// What was found, or done about it.
     reason: Sentence,
+}
+
+/// The word of every kind.
+fn alarm_kinds() -> utoipa::openapi::schema::Object {
+    let words = AlarmKind::ALL.iter().map(|kind| kind.as_str());
+    ObjectBuilder::new().schema_type(Type::String).enum_values(Some(words)).build()
 }
 
 /// What was done about an alarm.

@@ -120,8 +120,8 @@ pub(super) async fn amend(
 ) -> Result<Json<TransferView>, ApiProblem> {
     caller.require(&state, &WRITERS)?;
     let changes = json(&state, body, MAX_DOCUMENT).await?;
-    let stored =
-        state.intake.amend(&request_id, &changes).await.map_err(|error| ApiProblem::intake(&state, error))?;
+    let amended = state.intake.amend(&request_id, &changes, &caller.author()).await;
+    let stored = amended.map_err(|error| ApiProblem::intake(&state, error))?;
     Ok(Json(TransferView::new(&stored, &state.routes)))
 }
 
@@ -141,7 +141,7 @@ pub(super) async fn withdraw(
     let value = json(&state, body, MAX_DOCUMENT).await?;
     let stored = state
         .intake
-        .withdraw(&request_id, &reason_of(&value))
+        .withdraw(&request_id, &reason_of(&value), &caller.author())
         .await
         .map_err(|error| ApiProblem::intake(&state, error))?;
     let status = if stored.entry.withdrawal.is_some() { StatusCode::ACCEPTED } else { StatusCode::OK };

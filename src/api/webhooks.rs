@@ -1,7 +1,7 @@
 //! Upstream's addresses that are told of events, over HTTP.
 
 use super::transfers::{json, reason_of};
-use super::{ApiProblem, ApiState, Authenticated, MAX_DOCUMENT, OPERATORS, ProblemDocument, READERS, Shared};
+use super::{ApiProblem, ApiState, Authenticated, MAX_DOCUMENT, OPERATORS, ProblemDocument, Shared, VIEWERS};
 use crate::operator::reason;
 use crate::view::{Bilingual, ReasonBody};
 use crate::webhook::{Done, WebhookView};
@@ -35,7 +35,7 @@ pub(super) async fn list(
     State(state): Shared,
     caller: Authenticated,
 ) -> Result<Json<Vec<WebhookView>>, ApiProblem> {
-    caller.require(&state, &READERS)?;
+    caller.require(&state, &VIEWERS)?;
     let views = state.webhooks.list().await.map_err(|error| ApiProblem::internal(&state, &error))?;
     Ok(Json(views))
 }
@@ -75,6 +75,31 @@ pub(super) async fn act(
     };
     state.bell.ring();
     Ok(Json(WebhookActView { did: did.into() }))
+}
+
+/// What became of a test.
+#[derive(Debug, Serialize, ToSchema)]
+pub(super) struct TestedView {
+    /// The address took the message.
+    taken: bool,
+    /// Why not.
+    why: Option<String>,
+}
+
+/// Post a message of type `test` to an address, and say whether it took it.
+#[utoipa::path(post, path = "/v1/operator/webhooks/{name}/test", operation_id = "testWebhook", tag = "operator",
+    params(("name" = String, Path, description = "Its name in the configuration.")),
+    responses((status = 200, description = "It was posted, or could not be.", body = TestedView), (status = 401, body = ProblemDocument),
+        (status = 403, body = ProblemDocument), (status = 404, body = ProblemDocument)))]
+pub(super) async fn test(
+    State(state): Shared,
+    caller: Authenticated,
+    super::params::Word(name): super::params::Word,
+) -> Result<Json<TestedView>, ApiProblem> {
+    caller.require(&state, &OPERATORS)?;
+    let target = state.webhooks.target(&name).ok_or_else(|| missing(&state))?;
+    let why = state.webhooks.test(target).await.err();
+    Ok(Json(TestedView { taken: why.is_none(), why }))
 }
 
 fn missing(state: &ApiState) -> ApiProblem {

@@ -1,6 +1,6 @@
 //! `alarms`: what somebody must look at.
 
-use super::{Context, Done, Failure, refusal, session_author};
+use super::{Context, Done, NO_SYSTEM, refusal, session_author};
 use crate::alarm::AlarmKind;
 use clap::builder::PossibleValuesParser;
 use clap::{Args, Subcommand};
@@ -71,11 +71,11 @@ async fn clear(context: &Context, args: ClearArgs) -> Done {
     let app = context.app().await?;
     let out = context.out;
     let Some(kind) = AlarmKind::parse(&args.kind) else {
-        return Err(Failure::Usage(format!("no alarm is called {}", args.kind)));
+        return Err(context.none_called(("没有这种告警", "no such alarm"), &args.kind));
     };
     let system = args.system.as_deref().map(|name| {
         let found = app.partners.keys().find(|system| system.as_str() == name);
-        found.ok_or_else(|| Failure::NotFound(format!("no system {name} is configured")))
+        found.ok_or_else(|| context.none_called(NO_SYSTEM, name))
     });
     let system = system.transpose()?;
     let cleared = app.operator().clear_alarm(system, kind, &args.reason, &session_author()).await;

@@ -66,6 +66,7 @@ pub(super) async fn run(context: &Context, command: AuditCommand) -> Done {
             let (zh, en) = match broken.how {
                 "changed" => ("被改动，或不在原来的位置", "was changed, or does not belong there"),
                 "missing" => ("缺失", "is missing"),
+                "inserted" => ("是后来插入的", "was put in by somebody else"),
                 "end_missing" => ("起的记录缺失（末尾被删）", "and what came after it is missing"),
                 _ => ("处的末尾标记不符", "is not where the log says that it ends"),
             };

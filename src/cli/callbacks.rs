@@ -1,12 +1,15 @@
 //! `callbacks`: what the systems reported, what came of it, and another try where nothing did.
 
 use super::outbox::message;
-use super::{Context, Done, Failure, author, refusal};
+use super::{Context, Done, Failure, NO_SYSTEM, refusal};
 use crate::store::{CallbackFilter, CallbackVerdict};
 use crate::view::{CallbackDetails, CallbackView, Opener, TransferView};
 use clap::builder::PossibleValuesParser;
 use clap::{Args, Subcommand};
 use league_contract::System;
+
+/// So many pages are looked through for one that shows something.
+const PAGES: usize = 20;
 
 #[derive(Subcommand, Debug)]
 pub(super) enum CallbacksCommand {
@@ -66,7 +69,9 @@ async fn list(context: &Context, args: ListArgs) -> Done {
     let out = context.out;
     let system = args.system.map(|name| {
         let known = System::parse(&name).filter(|system| app.partners.contains_key(system));
-        known.ok_or_else(|| Failure::Usage(format!("--system {name}: no such system is configured")))
+        known.ok_or_else(|| {
+            Failure::Usage(format!("--system {name}: {}", context.out.lang.pick(NO_SYSTEM.0, NO_SYSTEM.1)))
+        })
     });
     let mut filter = CallbackFilter {
         verdict: args.verdict.as_deref().and_then(CallbackVerdict::parse),
@@ -77,8 +82,9 @@ async fn list(context: &Context, args: ListArgs) -> Done {
     };
     let mut tx = app.store.read("callbacks").await?;
     let mut page = tx.callbacks(&filter).await?;
-    // A page looks at so many and no more; somebody who waits wants one that shows something.
-    while let (true, Some(next)) = (page.rows.is_empty(), page.next) {
+    // A page looks at so many and no more; somebody who waits wants one that shows something, but does not wait for ever.
+    for _ in 1..PAGES {
+        let (true, Some(next)) = (page.rows.is_empty(), page.next) else { break };
         filter.before = Some(next);
         page = tx.callbacks(&filter).await?;
     }
@@ -105,6 +111,10 @@ async fn list(context: &Context, args: ListArgs) -> Done {
             view.event_id.clone(),
         ]
     })?;
+    if let (true, Some(next)) = (views.is_empty(), page.next) {
+        let (zh, en) = ("事件很多，尚未找到，只查到编号", "none found yet among many: looked down to no.");
+        eprintln!("{} {next}", out.lang.pick(zh, en));
+    }
     if let (Some(next), false) = (page.next, out.json) {
         out.line(format!("{} --before {next}", out.lang.pick("下一页：", "next page:")));
     }
@@ -151,7 +161,7 @@ async fn show(context: &Context, id: i64) -> Done {
 async fn reapply(context: &Context, args: ReapplyArgs) -> Done {
     let app = context.app().await?;
     let out = context.out;
-    let (operator, author) = (app.operator(), author(&args.by));
+    let (operator, author) = (app.operator(), context.author(&args.by)?);
     let mut left: Vec<Failure> = Vec::new();
     for id in args.ids {
         match operator.reapply(id, &args.reason, &author).await {

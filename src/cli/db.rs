@@ -4,6 +4,7 @@ use super::{Context, Done, Failure, session_author};
 use crate::app::App;
 use crate::clock::Clock;
 use crate::retention::Old;
+use crate::seal::Sealer;
 use crate::store::{CopiedTable, Deed, SchemaState, Store, StoreError};
 use clap::{Args, Subcommand};
 use jiff::SignedDuration;
@@ -28,6 +29,9 @@ pub(super) enum DbCommand {
         /// What ended longer ago than this: 90d, 2y; by default privacy.retention
         #[arg(long, value_name = "DURATION", value_parser = super::systems::span)]
         older_than: Option<SignedDuration>,
+        /// Why: it stands in the audit log
+        #[arg(long, required_unless_present = "dry_run")]
+        reason: Option<String>,
     },
     /// Fill an empty database from a backup; what may have happened since is asked about before anything is sent
     Restore {
@@ -57,7 +61,10 @@ pub(super) async fn run(context: &Context, command: DbCommand) -> Done {
         DbCommand::Copy(args) => copy(context, &args).await,
         DbCommand::Recount => recount(context).await,
         DbCommand::Backup { file } => backup(context, &file).await,
-        DbCommand::Prune { dry_run, older_than } => prune(context, dry_run, older_than).await,
+        DbCommand::Prune { dry_run, older_than, reason } => {
+            let why = (!dry_run).then(|| context.reason("--reason", reason.as_deref().unwrap_or_default()));
+            prune(context, why.transpose()?, older_than).await
+        }
         DbCommand::Restore { file } => restore(context, &file).await,
     }
 }
@@ -86,19 +93,21 @@ async fn backup(context: &Context, file: &Path) -> Done {
     Ok(())
 }
 
-async fn prune(context: &Context, dry_run: bool, older_than: Option<SignedDuration>) -> Done {
+/// Erases what is old, for a reason; without one it only counts.
+async fn prune(context: &Context, why: Option<String>, older_than: Option<SignedDuration>) -> Done {
     let app = context.app().await?;
     let mut retention = app.retention();
     retention.keep = older_than.unwrap_or(retention.keep);
     let now = app.clock.now();
     let old = retention.count(now).await?;
     let mut erased = Old::default();
-    if !dry_run {
+    let dry_run = why.is_none();
+    if let Some(why) = &why {
         let bar = super::output::bar(old.transfers);
         let author = session_author();
         let mut next = Some(0);
         while let Some(after) = next {
-            let (step, then) = retention.step(after, &author, now).await?;
+            let (step, then) = retention.step(after, (&author, why), now).await?;
             erased += step;
             bar.set_position(erased.transfers);
             next = then;
@@ -112,16 +121,16 @@ async fn prune(context: &Context, dry_run: bool, older_than: Option<SignedDurati
     if context.out.json {
         return context.out.value(&serde_json::json!({
             "before": retention.limit(now), "dry_run": dry_run, "transfers": told.transfers,
-            "events": told.events, "refused_rows": told.refused_rows,
+            "events": told.events, "refused_rows": told.refused_rows, "bulk_acts": told.bulk_acts,
         }));
     }
-    let Old { transfers, events, refused_rows } = told;
+    let Old { transfers, events, refused_rows, bulk_acts } = told;
     let before = retention.limit(now).to_zoned(jiff::tz::TimeZone::fixed(jiff::tz::offset(8))).date();
     context.out.line(match (context.out.chinese(), dry_run) {
-        (true, true) => format!("{before} 之前结束、将清除个人信息：申请 {transfers}，无主事件 {events}，被拒 intake 行 {refused_rows}（试运行，未改动）"),
-        (true, false) => format!("已清除 {before} 之前结束的个人信息：申请 {transfers}，无主事件 {events}，被拒 intake 行 {refused_rows}"),
-        (false, true) => format!("ended before {before}: {transfers} transfers, {events} events of nobody, {refused_rows} refused rows (dry run: nothing was changed)"),
-        (false, false) => format!("erased what ended before {before}: {transfers} transfers, {events} events of nobody, {refused_rows} refused rows"),
+        (true, true) => format!("{before} 之前结束、将清除个人信息：申请 {transfers}，无主事件 {events}，被拒 intake 行 {refused_rows}，批量操作 {bulk_acts}（试运行，未改动）"),
+        (true, false) => format!("已清除 {before} 之前结束的个人信息：申请 {transfers}，无主事件 {events}，被拒 intake 行 {refused_rows}，批量操作 {bulk_acts}"),
+        (false, true) => format!("ended before {before}: {transfers} transfers, {events} events of nobody, {refused_rows} refused rows, {bulk_acts} acts on many (dry run: nothing was changed)"),
+        (false, false) => format!("erased what ended before {before}: {transfers} transfers, {events} events of nobody, {refused_rows} refused rows, {bulk_acts} acts on many"),
     });
     Ok(())
 }
@@ -132,7 +141,7 @@ async fn restore(context: &Context, file: &Path) -> Done {
     }
     let app = App::open(context.settings()?, Clock::Wall).await?;
     if app.store.schema().await? == SchemaState::Empty {
-        app.store.migrate().await?;
+        app.store.prepare(&app.sealer).await?;
     }
     let author = session_author();
     let subject = format!("from {}", file.display());
@@ -199,6 +208,7 @@ fn refused(error: StoreError) -> Failure {
 
 async fn migrate(context: &Context) -> Done {
     let settings = context.settings()?;
+    let sealer = Sealer::new(&settings.privacy_keys, &settings.index_key)?;
     let store = Store::connect(&settings.database_url).await?;
     let before = store.schema().await?;
     if let SchemaState::Ahead(_) = before {
@@ -206,7 +216,7 @@ async fn migrate(context: &Context) -> Done {
     }
     // A daemon at work would meet tables that change under it.
     let _owner = store.own().map_err(|error| Failure::Refused(error.to_string()))?;
-    store.migrate().await?;
+    store.prepare(&sealer).await?;
     store.close().await;
     let done = before != SchemaState::Current;
     if context.out.json {

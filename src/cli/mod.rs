@@ -26,10 +26,11 @@ mod webhooks;
 use crate::app::{App, REGISTRATIONS};
 use crate::clock::Clock;
 use crate::intake::IntakeError;
+use crate::operator::reason;
 use crate::settings::{self, ConfigProblem, Settings};
 use crate::store::{Author, StoreError};
 use clap::{Args, Parser, Subcommand, ValueEnum};
-use league_contract::ProblemCode;
+use league_contract::{ProblemCode, mask, text};
 pub use output::Lang;
 use output::Output;
 use std::path::PathBuf;
@@ -167,18 +168,51 @@ impl Context {
         app.store.require_current().await.map_err(schema)?;
         Ok(app)
     }
+
+    /// Who acts on this command line, for the audit log. Many read it: it is a name and nothing else.
+    fn author(&self, name: &str) -> Result<Author, Failure> {
+        name_of(name).map(user).ok_or_else(|| {
+            Failure::Usage(match self.out.chinese() {
+                true => format!("操作人（--by，默认为环境变量 USER）须为 1 至 {LONGEST_NAME} 个可显示的字符"),
+                false => {
+                    format!("who acts (--by, else $USER) must have 1 to {LONGEST_NAME} printable characters")
+                }
+            })
+        })
+    }
+
+    /// A reason that a command demands, as the audit log can hold it.
+    fn reason(&self, flag: &str, text: &str) -> Result<String, Failure> {
+        reason(text)
+            .map_err(|problem| Failure::Usage(format!("{flag}: {}", problem.text(self.out.chinese()))))
+    }
+
+    /// A system that is not configured, or another thing that a name does not name.
+    fn none_called(&self, (zh, en): (&str, &str), name: &str) -> Failure {
+        Failure::NotFound(format!("{}{}{name}", self.out.lang.pick(zh, en), self.out.lang.pick("：", ": ")))
+    }
 }
 
-/// Who acts on this command line, for the audit log.
-fn author(name: &str) -> Author {
-    let host = std::fs::read_to_string("/proc/sys/kernel/hostname").unwrap_or_default();
-    Author { name: format!("user:{name}"), origin: format!("cli {}", host.trim()) }
-}
+/// A name that no system has.
+const NO_SYSTEM: (&str, &str) = ("没有配置该系统", "no such system is configured");
+
+/// The longest name of somebody who acts, in characters.
+const LONGEST_NAME: usize = 64;
 
 /// The user of this session, where a command does not ask who.
 fn session_author() -> Author {
-    let user = std::env::var_os("USER").map(|user| user.to_string_lossy().into_owned());
-    author(user.as_deref().unwrap_or("operator"))
+    let name = std::env::var_os("USER").map(|user| user.to_string_lossy().into_owned());
+    user(name.as_deref().and_then(name_of).unwrap_or_else(|| "operator".to_owned()))
+}
+
+/// A name that the audit log can hold, if it is one.
+fn name_of(name: &str) -> Option<String> {
+    text::clean(name, 1, LONGEST_NAME).ok().map(|name| mask::digits(&name))
+}
+
+fn user(name: String) -> Author {
+    let host = std::fs::read_to_string("/proc/sys/kernel/hostname").unwrap_or_default();
+    Author { name: format!("user:{name}"), origin: format!("cli {}", host.trim()) }
 }
 
 /// Why an act was not done, in the language of the console.

@@ -1,6 +1,6 @@
 //! `systems`: how each external system stands, an operator's switch, and a question to see whether it answers.
 
-use super::{Context, Done, Failure, author, refusal, session_author};
+use super::{Context, Done, Failure, NO_SYSTEM, refusal, session_author};
 use crate::app::App;
 use crate::operator::Probed;
 use crate::partner::Partner;
@@ -26,7 +26,7 @@ pub(super) enum SystemsCommand {
         /// Its name
         system: String,
         /// Why: it stands in the audit log
-        #[arg(long, default_value = "", hide_default_value = true)]
+        #[arg(long)]
         reason: String,
     },
     /// Ask a system one harmless question, to see whether it answers
@@ -61,7 +61,7 @@ pub(super) async fn run(context: &Context, command: SystemsCommand) -> Done {
     let app = context.app().await?;
     let named = |name: &str| {
         let found = app.partners.values().find(|partner| partner.system.as_str() == name);
-        found.ok_or_else(|| Failure::NotFound(format!("no system {name} is configured")))
+        found.ok_or_else(|| context.none_called(NO_SYSTEM, name))
     };
     match command {
         SystemsCommand::List => list(context, &app).await,
@@ -161,9 +161,10 @@ async fn pause(context: &Context, app: &App, partner: &Partner, args: PauseArgs)
     let now = app.clock.now();
     let until = args.until.or_else(|| args.lasts.and_then(|lasts| now.checked_add(lasts).ok()));
     if until.is_some_and(|until| until <= now) {
-        return Err(Failure::Usage("the pause would be over already: --until lies in the past".into()));
+        let (zh, en) = ("--until：结束时间已过", "the pause would be over already: --until lies in the past");
+        return Err(Failure::Usage(context.out.lang.pick(zh, en).to_owned()));
     }
-    let paused = app.operator().pause(partner, &args.reason, until, &author(&args.by)).await;
+    let paused = app.operator().pause(partner, &args.reason, until, &context.author(&args.by)?).await;
     paused.map_err(|error| refusal(context, error))?;
     let out = context.out;
     let until = until.map(|until| format!(" {} {}", out.lang.pick("直到", "until"), out.time(until)));

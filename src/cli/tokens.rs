@@ -2,7 +2,8 @@
 
 use super::{Context, Done, Failure, session_author};
 use crate::access::{Role, make_token};
-use crate::store::{Author, Deed};
+use crate::app::App;
+use crate::store::{Deed, StoreError, Tx};
 use clap::{Args, Subcommand};
 use jiff::Timestamp;
 use league_contract::text;
@@ -17,6 +18,9 @@ pub(super) enum TokensCommand {
     Revoke {
         /// Its name
         name: String,
+        /// Why: it stands in the audit log
+        #[arg(long)]
+        reason: String,
     },
 }
 
@@ -28,73 +32,91 @@ pub(super) struct CreateArgs {
     /// What it may do; repeatable
     #[arg(long = "role", required = true, value_enum)]
     roles: Vec<Role>,
+    /// Why: it stands in the audit log
+    #[arg(long)]
+    reason: Option<String>,
 }
 
 pub(super) async fn run(context: &Context, command: TokensCommand) -> Done {
     let app = context.app().await?;
-    let out = context.out;
-    let author = session_author();
     match command {
-        TokensCommand::Create(args) => {
-            let name = text::clean(&args.name, 1, 64)
-                .map_err(|_| Failure::Usage("--name: 1 to 64 printable characters".into()))?;
-            let roles = args.roles.iter().map(|role| role.as_str()).collect::<Vec<_>>().join(" ");
-            let mut tx = app.store.write("create token").await?;
-            let made = make_token(&mut tx, &name, &args.roles, app.clock.now()).await?;
-            if made.is_some() {
-                let deed = deed(&author, "create_token", &name, &roles, app.clock.now());
-                tx.audit(&app.sealer, deed).await?;
-            }
-            tx.commit().await?;
-            let token = made.ok_or_else(|| {
-                Failure::Refused(format!("a token named {name} was made before: choose another name"))
-            })?;
-            if out.json {
-                out.value(&serde_json::json!({"token": token.as_str()}))
-            } else {
-                out.line(token.as_str());
-                Ok(())
-            }
-        }
-        TokensCommand::List => {
-            let rows = app.store.read("tokens").await?.tokens().await?;
-            let rows: Vec<_> = rows
-                .iter()
-                .map(|row| {
-                    serde_json::json!({"name": row.name, "roles": row.roles.split(' ').collect::<Vec<_>>(),
-                "created_at": Timestamp::from_millisecond(row.created_at).ok(),
-                "revoked_at": row.revoked_at.and_then(|at| Timestamp::from_millisecond(at).ok())})
-                })
-                .collect();
-            out.rows(
-                &rows,
-                &[("名称", "name"), ("角色", "roles"), ("创建", "created"), ("吊销", "revoked")],
-                |row| {
-                    let text = |key: &str| row[key].as_str().unwrap_or_default().to_owned();
-                    let roles = row["roles"].as_array().map(|roles| {
-                        roles.iter().filter_map(serde_json::Value::as_str).collect::<Vec<_>>().join(" ")
-                    });
-                    vec![text("name"), roles.unwrap_or_default(), text("created_at"), text("revoked_at")]
-                },
-            )
-        }
-        TokensCommand::Revoke { name } => {
-            let mut tx = app.store.write("revoke token").await?;
-            let revoked = tx.revoke_token(&name, app.clock.now()).await?;
-            if revoked {
-                tx.audit(&app.sealer, deed(&author, "revoke_token", &name, "revoked", app.clock.now()))
-                    .await?;
-            }
-            tx.commit().await?;
-            if !revoked {
-                return Err(Failure::NotFound(format!("there is no valid token named {name}")));
-            }
-            out.line(format!("{name}: {}", out.lang.pick("已吊销", "revoked")));
-            Ok(())
-        }
+        TokensCommand::Create(args) => create(context, &app, &args).await,
+        TokensCommand::List => list(context, &app).await,
+        TokensCommand::Revoke { name, reason } => revoke(context, &app, &name, &reason).await,
     }
 }
 
-fn deed<'a>(author: &'a Author, act: &'static str, token: &str, outcome: &'a str, at: Timestamp) -> Deed<'a> {
-    Deed { author, act, subject: format!("token:{token}"), reason: "", outcome, at }
+async fn create(context: &Context, app: &App, args: &CreateArgs) -> Done {
+    let out = context.out;
+    let name = text::clean(&args.name, 1, 64).map_err(|_| {
+        let (zh, en) = ("--name：1 至 64 个可显示的字符", "--name: 1 to 64 printable characters");
+        Failure::Usage(out.lang.pick(zh, en).to_owned())
+    })?;
+    let why = args.reason.as_deref().map(|why| context.reason("--reason", why)).transpose()?;
+    let roles = args.roles.iter().map(|role| role.as_str()).collect::<Vec<_>>().join(" ");
+    let mut tx = app.store.write("create token").await?;
+    let made = make_token(&mut tx, &name, &args.roles, app.clock.now()).await?;
+    if made.is_some() {
+        note(&mut tx, app, ("create_token", why.as_deref().unwrap_or_default()), &name, &roles).await?;
+    }
+    tx.commit().await?;
+    let token = made.ok_or_else(|| {
+        Failure::Refused(match out.chinese() {
+            true => format!("已有名为 {name} 的令牌，请换一个名称"),
+            false => format!("a token named {name} was made before: choose another name"),
+        })
+    })?;
+    if out.json {
+        return out.value(&serde_json::json!({"token": token.as_str()}));
+    }
+    out.line(token.as_str());
+    Ok(())
+}
+
+async fn list(context: &Context, app: &App) -> Done {
+    let rows = app.store.read("tokens").await?.tokens().await?;
+    let rows: Vec<_> = rows
+        .iter()
+        .map(|row| {
+            serde_json::json!({"name": row.name, "roles": row.roles.split(' ').collect::<Vec<_>>(),
+                "created_at": Timestamp::from_millisecond(row.created_at).ok(),
+                "revoked_at": row.revoked_at.and_then(|at| Timestamp::from_millisecond(at).ok())})
+        })
+        .collect();
+    let header = [("名称", "name"), ("角色", "roles"), ("创建", "created"), ("吊销", "revoked")];
+    context.out.rows(&rows, &header, |row| {
+        let text = |key: &str| row[key].as_str().unwrap_or_default().to_owned();
+        let roles = row["roles"]
+            .as_array()
+            .map(|roles| roles.iter().filter_map(serde_json::Value::as_str).collect::<Vec<_>>().join(" "));
+        vec![text("name"), roles.unwrap_or_default(), text("created_at"), text("revoked_at")]
+    })
+}
+
+async fn revoke(context: &Context, app: &App, name: &str, reason: &str) -> Done {
+    let out = context.out;
+    let reason = context.reason("--reason", reason)?;
+    let mut tx = app.store.write("revoke token").await?;
+    let revoked = tx.revoke_token(name, app.clock.now()).await?;
+    if revoked {
+        note(&mut tx, app, ("revoke_token", &reason), name, "revoked").await?;
+    }
+    tx.commit().await?;
+    if !revoked {
+        return Err(context.none_called(("没有这个有效的令牌", "there is no such valid token"), name));
+    }
+    out.line(format!("{name}: {}", out.lang.pick("已吊销", "revoked")));
+    Ok(())
+}
+
+async fn note(
+    tx: &mut Tx,
+    app: &App,
+    (act, reason): (&'static str, &str),
+    token: &str,
+    outcome: &str,
+) -> Result<(), StoreError> {
+    let (author, at) = (session_author(), app.clock.now());
+    let deed = Deed { author: &author, act, subject: format!("token:{token}"), reason, outcome, at };
+    tx.audit(&app.sealer, deed).await
 }

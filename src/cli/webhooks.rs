@@ -1,8 +1,7 @@
 //! `webhooks`: upstream's addresses that are told of events.
 
 use super::{Context, Done, Failure, session_author};
-use crate::app::{App, webhook_transport};
-use crate::operator::reason;
+use crate::app::App;
 use crate::webhook::{self, Desk, Target};
 use clap::{Args, Subcommand};
 use jiff::Timestamp;
@@ -36,14 +35,15 @@ pub(super) async fn run(context: &Context, command: WebhooksCommand) -> Done {
     let desk = app.webhook_desk();
     match command {
         WebhooksCommand::List => list(context, &desk).await,
-        WebhooksCommand::Test { name } => test(context, &desk, known(&desk, &name)?).await,
+        WebhooksCommand::Test { name } => test(context, &desk, known(context, &desk, &name)?).await,
         WebhooksCommand::Resume(args) => act(context, &app, &desk, args, true).await,
         WebhooksCommand::Skip(args) => act(context, &app, &desk, args, false).await,
     }
 }
 
-fn known<'a>(desk: &'a Desk, name: &str) -> Result<&'a Target, Failure> {
-    desk.target(name).ok_or_else(|| Failure::NotFound(format!("no webhook {name} is configured")))
+fn known<'a>(context: &Context, desk: &'a Desk, name: &str) -> Result<&'a Target, Failure> {
+    let none = ("没有配置该推送地址", "no such webhook is configured");
+    desk.target(name).ok_or_else(|| context.none_called(none, name))
 }
 
 async fn list(context: &Context, desk: &Desk) -> Done {
@@ -78,9 +78,7 @@ async fn list(context: &Context, desk: &Desk) -> Done {
 
 async fn test(context: &Context, desk: &Desk, target: &Target) -> Done {
     let out = context.out;
-    desk.test(target, &webhook_transport(target)?)
-        .await
-        .map_err(|why| Failure::Failed(anyhow::anyhow!("{}: {why}", target.name)))?;
+    desk.test(target).await.map_err(|why| Failure::Failed(anyhow::anyhow!("{}: {why}", target.name)))?;
     let told = out.lang.pick("已接收测试消息", "took the test message");
     out.line(out.good(&format!("{}: {told}", target.name)));
     Ok(())
@@ -88,9 +86,8 @@ async fn test(context: &Context, desk: &Desk, target: &Target) -> Done {
 
 async fn act(context: &Context, app: &App, desk: &Desk, args: ActArgs, resume: bool) -> Done {
     let out = context.out;
-    let target = known(desk, &args.name)?;
-    let reason =
-        reason(&args.reason).map_err(|problem| Failure::Usage(format!("--reason: {}", problem.en)))?;
+    let target = known(context, desk, &args.name)?;
+    let reason = context.reason("--reason", &args.reason)?;
     let author = session_author();
     let done = if resume {
         desk.resume(target, &reason, &author).await?

@@ -1,7 +1,7 @@
 //! What upstream does with a transfer that it put in: mends it, takes it back.
 
 use super::{Intake, IntakeError, open_already};
-use crate::store::{StoreError, Stored, Tx, despite_races};
+use crate::store::{Author, Deed, StoreError, Stored, Tx, despite_races};
 use crate::telemetry::{Role, Span, TraceId, record};
 use crate::transfer::{Advance, Cause, Entry, Event, Facts, Line, State, Verdict, Withdrawal, advance};
 use league_contract::{Problem, ProblemCode, RequestId, document, text};
@@ -13,13 +13,23 @@ impl Intake {
     ///
     /// # Errors
     /// [`IntakeError`]; nothing is changed then.
-    pub async fn amend(&self, request_id: &RequestId, changes: &Value) -> Result<Stored, IntakeError> {
-        let stored = despite_races(|| self.amend_once(request_id, changes)).await?;
+    pub async fn amend(
+        &self,
+        request_id: &RequestId,
+        changes: &Value,
+        author: &Author,
+    ) -> Result<Stored, IntakeError> {
+        let stored = despite_races(|| self.amend_once(request_id, changes, author)).await?;
         self.bell.ring();
         Ok(stored)
     }
 
-    async fn amend_once(&self, request_id: &RequestId, changes: &Value) -> Result<Stored, IntakeError> {
+    async fn amend_once(
+        &self,
+        request_id: &RequestId,
+        changes: &Value,
+        author: &Author,
+    ) -> Result<Stored, IntakeError> {
         let mut tx = self.store.write("amend").await?;
         let known = known(tx.transfer(request_id).await?, request_id)?;
         if known.entry.state != State::Returned {
@@ -46,7 +56,8 @@ impl Intake {
         let facts = Facts { sent_name, ..Facts::default() };
         let stored =
             self.occur(&mut tx, after, (Event::Amended, facts), ("修改", "amended"), Cause::Upstream).await?;
-        self.tell_act(&mut tx, request_id, ("upstream's act", "amend"), "upstream");
+        let outcome = format!("amended: {} for {}", stored.entry.state, stored.entry.system);
+        self.note(&mut tx, request_id, ("amend", "", &outcome), author).await?;
         tx.commit().await?;
         Ok(stored)
     }
@@ -70,7 +81,12 @@ impl Intake {
     ///
     /// # Errors
     /// [`IntakeError`]; nothing is changed then.
-    pub async fn withdraw(&self, request_id: &RequestId, reason: &str) -> Result<Stored, IntakeError> {
+    pub async fn withdraw(
+        &self,
+        request_id: &RequestId,
+        reason: &str,
+        author: &Author,
+    ) -> Result<Stored, IntakeError> {
         let reason = text::clean(reason, 1, 200).map_err(|_| {
             IntakeError::one(Problem::at(
                 ProblemCode::FieldInvalid,
@@ -79,18 +95,47 @@ impl Intake {
                 "give a reason of 1 to 200 characters",
             ))
         })?;
-        let stored = despite_races(|| self.withdraw_once(request_id, &reason)).await?;
+        let stored = despite_races(|| self.withdraw_once(request_id, &reason, author)).await?;
         self.bell.ring();
         Ok(stored)
     }
 
-    async fn withdraw_once(&self, request_id: &RequestId, reason: &str) -> Result<Stored, IntakeError> {
+    async fn withdraw_once(
+        &self,
+        request_id: &RequestId,
+        reason: &str,
+        author: &Author,
+    ) -> Result<Stored, IntakeError> {
         let mut tx = self.store.write("withdraw").await?;
         let known = known(tx.transfer(request_id).await?, request_id)?;
+        let before = known.entry.clone();
+        // The log names nobody: a reason that can't be read beside its document is left out of it.
+        let transfer = self.sealer.open_transfer(request_id, &known.document_sealed);
+        let redacted = transfer.map_or_else(|_| String::new(), |transfer| transfer.redact(reason));
         let stored = self.take_back(&mut tx, known, reason, Cause::Upstream).await?;
-        self.tell_act(&mut tx, request_id, ("upstream's act", "withdraw"), "upstream");
+        // Asked again, nothing changes.
+        if stored.entry != before {
+            let outcome =
+                if stored.entry.state == State::Withdrawn { "withdrawn" } else { "the partner is asked" };
+            self.note(&mut tx, request_id, ("withdraw", &redacted, outcome), author).await?;
+        }
         tx.commit().await?;
         Ok(stored)
+    }
+
+    /// Upstream's act in the audit log, and, once it is committed, in the daemon's.
+    async fn note(
+        &self,
+        tx: &mut Tx,
+        request_id: &RequestId,
+        (act, reason, outcome): (&'static str, &str, &str),
+        author: &Author,
+    ) -> Result<(), StoreError> {
+        let subject = format!("transfer:{request_id}");
+        let deed = Deed { author, act, subject, reason, outcome, at: self.clock.now() };
+        tx.audit(&self.sealer, deed).await?;
+        self.tell_act(tx, request_id, ("upstream's act", act), &author.name);
+        Ok(())
     }
 
     /// Takes a transfer back in the caller's transaction, for upstream or an operator.

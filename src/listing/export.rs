@@ -111,7 +111,7 @@ impl Export {
             self.written += 1;
             write(&mut out, self.format, &TransferView::new(stored, &self.routes));
         }
-        self.unreadable += u64::try_from(page.unreadable).unwrap_or(u64::MAX);
+        self.unreadable += u64::try_from(page.unreadable.len()).unwrap_or(u64::MAX);
         self.after = page.next;
         self.ended = page.next.is_none();
         Ok(Some(out))

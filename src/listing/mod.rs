@@ -18,6 +18,7 @@ use jiff::civil::DateTime;
 use jiff::tz::{TimeZone, offset};
 use jiff::{SignedDuration, Timestamp};
 use league_contract::identity::IdNumber;
+use league_contract::reason::{REASONS, Reason};
 use league_contract::{Problem, ProblemCode, RequestId, System};
 use serde::{Deserialize, Serialize};
 use std::fmt;
@@ -64,7 +65,7 @@ pub struct Words {
     /// Only what an operator holds; `false`: only what nobody holds
     #[arg(long, num_args = 0..=1, require_equals = true, default_missing_value = "true", value_name = "BOOL")]
     pub held: Option<bool>,
-    /// Only what is due now, and nobody works on
+    /// Only what is due now, and nobody works on; there is no `false`
     #[arg(long, num_args = 0..=1, require_equals = true, default_missing_value = "true", value_name = "BOOL")]
     pub due: Option<bool>,
     /// Only where the receiving organization's name, as typed or as sent, has these characters in it
@@ -147,6 +148,14 @@ pub struct Known<'a> {
 const PAGE: u32 = 50;
 
 impl Words {
+    /// The first word among them that says which page. Whoever takes all that fit has no pages: a word that is passed over in silence would
+    /// take more than was meant.
+    #[must_use]
+    pub fn page_word(&self) -> Option<&'static str> {
+        let words = [("limit", self.limit.is_some()), ("cursor", self.cursor.is_some())];
+        words.into_iter().find_map(|(word, given)| given.then_some(word))
+    }
+
     /// Reads them, all problems at once.
     ///
     /// # Errors
@@ -174,19 +183,18 @@ impl Words {
     }
 
     fn filter(&self, reader: &mut Reader<'_>) -> Filter {
-        let now = reader.known.now;
         Filter {
             states: reader.states(self.state.as_deref()),
             system: reader.system(self.system.as_deref()),
             province_code: reader.province(self.province.as_deref()),
-            reason: reader.part("reason", self.reason.as_deref()),
+            reason: reader.reason(self.reason.as_deref()),
             error: reader.part("error", self.error.as_deref()),
             created_from: reader.instant("created_after", self.created_after.as_deref()),
             created_before: reader.instant("created_before", self.created_before.as_deref()),
             updated_from: reader.instant("updated_after", self.updated_after.as_deref()),
             updated_before: reader.instant("updated_before", self.updated_before.as_deref()),
             held: self.held,
-            due_by: self.due.filter(|due| *due).map(|_| now),
+            due_by: reader.due(self.due),
             organization: reader.part("organization", self.organization.as_deref()),
             person: reader.person(self.id_number.as_deref()),
             request_id: reader.prefix(self.request_id.as_deref()),
@@ -260,6 +268,23 @@ impl Reader<'_> {
             ));
         }
         code
+    }
+
+    fn reason(&mut self, word: Option<&str>) -> Option<String> {
+        let all = || names(REASONS.iter().map(|rule| rule.word));
+        self.word("reason", word, all, Reason::parse).map(|reason| reason.word().to_owned())
+    }
+
+    /// What is due now. What is not due has many causes, and is no list.
+    fn due(&mut self, due: Option<bool>) -> Option<Timestamp> {
+        if due == Some(false) {
+            self.wrong(
+                "due",
+                "due 只能为 true；要其余的请用 state",
+                "due can only be true: narrow the others by state",
+            );
+        }
+        due.filter(|due| *due).map(|_| self.known.now)
     }
 
     fn part(&mut self, field: &str, word: Option<&str>) -> Option<String> {
@@ -364,7 +389,7 @@ impl ListView {
             items: page.rows.iter().map(|stored| TransferView::new(stored, routes)).collect(),
             next: page.next.map(|cursor| cursor.to_string()),
             searched_to: page.searched_to,
-            unreadable: page.unreadable,
+            unreadable: page.unreadable.len(),
         }
     }
 }

@@ -5,10 +5,10 @@ use super::{Act, Acted, Operator, cleaned};
 use crate::intake::IntakeError;
 use crate::store::{
     Author, Bulk, BulkResult, BulkState, Cursor, Deed, Filter, Leads, NewBulk, Page, Sort, StoreError,
-    Stored, despite_races,
+    Stored, Tx, despite_races,
 };
 use jiff::{SignedDuration, Timestamp};
-use league_contract::{Problem, ProblemCode};
+use league_contract::{Problem, ProblemCode, RequestId, mask};
 use std::collections::HashMap;
 use tokio_util::sync::CancellationToken;
 
@@ -18,18 +18,24 @@ pub const FASTEST: u32 = 1_000;
 pub const USUAL: u32 = 20;
 /// A preview counts so far: "ten thousand or more" says enough.
 pub const MOST_COUNTED: usize = 10_000;
+/// A preview looks at so many pages and no more: a million rows of which none fits are nobody's to wait for.
+pub const PREVIEW_PAGES: usize = 12;
 /// So many transfers a preview shows.
 const SHOWN: usize = 10;
 /// So often what runs is worked on.
 const TICK: SignedDuration = SignedDuration::from_millis(100);
 
 /// What an act on many would be done to.
-#[derive(Debug)]
+#[derive(Debug, Default)]
 pub struct Preview {
     /// So many fit now, counted as far as [`MOST_COUNTED`].
     pub count: usize,
-    /// There are more than were counted.
+    /// There may be more than were counted.
     pub more: bool,
+    /// It looked as far as what came in then, and no further.
+    pub searched_to: Option<Timestamp>,
+    /// So many more fit and can't be read: each will refuse the act.
+    pub unreadable: usize,
     /// The first of them.
     pub first: Vec<Stored>,
 }
@@ -58,25 +64,30 @@ impl Turn {
 }
 
 impl Operator {
-    /// What an act on many would be done to.
+    /// What an act on many would be done to, as far as so many pages show.
     ///
     /// # Errors
     /// [`StoreError`].
-    pub async fn preview(&self, filter: &Filter) -> Result<Preview, StoreError> {
+    pub async fn preview(&self, filter: &Filter, pages: usize) -> Result<Preview, StoreError> {
         let mut tx = self.intake.store.read("preview").await?;
-        let mut preview = Preview { count: 0, more: false, first: Vec::new() };
+        let mut preview = Preview::default();
         let mut after = None;
-        loop {
-            let Page { rows, next, .. } = tx.list(filter, Sort::Oldest, after, 1_000).await?;
+        for _ in 0..pages {
+            let Page { rows, unreadable, next, searched_to } =
+                tx.list(filter, Sort::Oldest, after, 1_000).await?;
             preview.count += rows.len();
+            preview.unreadable += unreadable.len();
+            let seen = searched_to.or_else(|| rows.last().map(|stored| stored.entry.created_at));
+            preview.searched_to = seen.filter(|_| next.is_some());
             let room = SHOWN - preview.first.len();
             preview.first.extend(rows.into_iter().take(room));
             after = next;
             preview.more = after.is_some();
             if after.is_none() || preview.count >= MOST_COUNTED {
-                return Ok(preview);
+                break;
             }
         }
+        Ok(preview)
     }
 
     /// Begins an act on all transfers that fit and are there already. The daemon that leads does it.
@@ -185,15 +196,12 @@ impl Operator {
         for bulk in &running {
             let now = self.intake.clock.now();
             let next = due.entry(bulk.id).or_insert(now);
-            if *next > now {
+            let many = planned(next, bulk.rate, now);
+            if many == 0 {
                 continue;
             }
-            let ticks = (bulk.rate / 10).max(1);
-            let wait =
-                SignedDuration::from_micros(i64::from(ticks) * 1_000_000 / i64::from(bulk.rate.max(1)));
-            *next = now.saturating_add(wait).unwrap_or(now);
             // One that can't go on does not stop the others.
-            if let Err(error) = self.act_on(bulk, ticks).await {
+            if let Err(error) = self.act_on(bulk, many).await {
                 tracing::error!(bulk = bulk.id, %error, "an act on many could not go on: trying again");
             }
         }
@@ -208,18 +216,20 @@ impl Operator {
         };
         let mut bulk = bulk.clone();
         let mut tx = self.intake.store.read("bulk").await?;
-        let Page { rows, next, .. } = tx.list(&bulk.filter, Sort::Oldest, bulk.after, many).await?;
+        let Page { rows, unreadable, next, .. } =
+            tx.list(&bulk.filter, Sort::Oldest, bulk.after, many).await?;
         drop(tx);
-        for stored in rows {
-            let after = Cursor::oldest(stored.entry.id);
-            let Some(done) = despite_races(|| self.step(&bulk, act, &stored, after)).await? else {
-                return Ok(());
-            };
+        let sound = rows.into_iter().map(|stored| (stored.entry.id, Some(stored.entry.request_id)));
+        let damaged = unreadable.into_iter().map(|row| (row.id, row.request_id));
+        let mut all: Vec<(i64, Option<RequestId>)> = sound.chain(damaged).collect();
+        all.sort_unstable_by_key(|(id, _)| *id);
+        for (id, request_id) in all {
+            let Some(done) = self.step(&bulk, act, id, request_id.as_ref()).await? else { return Ok(()) };
             self.intake.bell.ring();
             bulk = Bulk {
                 done: bulk.done + i64::from(done),
                 refused: bulk.refused + i64::from(!done),
-                after: Some(after),
+                after: Some(Cursor::oldest(id)),
                 ..bulk
             };
         }
@@ -239,36 +249,87 @@ impl Operator {
     }
 
     /// One transfer, in one transaction with the note of what happened to it; whether the act was done, or nothing where the act on many
-    /// does not run any more.
+    /// does not run any more. One that is damaged refuses it, and stops no other.
     async fn step(
         &self,
         bulk: &Bulk,
         act: Act,
-        stored: &Stored,
-        after: Cursor,
+        id: i64,
+        request_id: Option<&RequestId>,
+    ) -> Result<Option<bool>, IntakeError> {
+        let broken = match request_id {
+            Some(request_id) => match despite_races(|| self.try_step(bulk, act, id, request_id)).await {
+                Err(error @ (IntakeError::Seal(_) | IntakeError::Store(StoreError::BadRow { .. }))) => {
+                    tracing::error!(bulk = bulk.id, transfer = id, %error, "an act on many passes over a damaged transfer");
+                    [format!("已损坏，无法处理：{error}"), format!("is damaged: {error}")]
+                }
+                stepped => return stepped,
+            },
+            None => [
+                "已损坏，无法读取，见日志".to_owned(),
+                "is damaged and can't be read: see the log".to_owned(),
+            ],
+        };
+        despite_races(async || {
+            let tx = self.intake.store.write("bulk").await?;
+            self.note_step(tx, bulk, (id, request_id), (false, broken.clone())).await
+        })
+        .await
+    }
+
+    async fn try_step(
+        &self,
+        bulk: &Bulk,
+        act: Act,
+        id: i64,
+        request_id: &RequestId,
     ) -> Result<Option<bool>, IntakeError> {
         let mut tx = self.intake.store.write("bulk").await?;
         let origin = format!("{}, bulk {}", bulk.author.origin, bulk.id);
         let author = Author { origin, ..bulk.author.clone() };
-        let request_id = &stored.entry.request_id;
-        let (done, [told, told_en]) =
-            match self.act_in(&mut tx, request_id, act, (&bulk.reason, &author)).await {
-                Ok(Acted { did, .. }) => (true, did),
-                Err(IntakeError::Refused(problems)) => {
-                    let words =
-                        |chinese| problems.iter().map(|one| one.text(chinese)).collect::<Vec<_>>().join("；");
-                    (false, [words(true), words(false)])
-                }
-                Err(error @ (IntakeError::Store(_) | IntakeError::Seal(_))) => return Err(error),
-            };
+        let ended = match self.act_in(&mut tx, request_id, act, (&bulk.reason, &author)).await {
+            Ok(Acted { did, .. }) => (true, did),
+            Err(IntakeError::Refused(problems)) => {
+                let words =
+                    |chinese| problems.iter().map(|one| one.text(chinese)).collect::<Vec<_>>().join("；");
+                (false, [words(true), words(false)])
+            }
+            Err(error @ (IntakeError::Store(_) | IntakeError::Seal(_))) => return Err(error),
+        };
+        self.note_step(tx, bulk, (id, Some(request_id)), ended).await
+    }
+
+    async fn note_step(
+        &self,
+        mut tx: Tx,
+        bulk: &Bulk,
+        (id, request_id): (i64, Option<&RequestId>),
+        (done, [told, told_en]): (bool, [String; 2]),
+    ) -> Result<Option<bool>, IntakeError> {
         let number = bulk.done + bulk.refused + 1;
-        let result = BulkResult { number, request_id: request_id.to_string(), done, told, told_en };
-        if !tx.step_bulk(bulk, after, &result).await? {
+        // What stands in a damaged row may be anything.
+        let request_id = request_id.map_or_else(|| format!("#{id}"), ToString::to_string);
+        let result = BulkResult { number, request_id, done, told, told_en };
+        if !tx.step_bulk(bulk, Cursor::oldest(id), &result).await? {
             return Ok(None);
         }
         tx.commit().await?;
         Ok(Some(done))
     }
+}
+
+/// How many are due by now, the first at `next`, which moves on: each has its time, whenever somebody looks. What was missed is made up for,
+/// but for no more than a second.
+fn planned(next: &mut Timestamp, rate: u32, now: Timestamp) -> u32 {
+    let each = SignedDuration::from_nanos(1_000_000_000 / i64::from(rate.max(1)));
+    let earliest = now.saturating_sub(SignedDuration::from_secs(1)).unwrap_or(now);
+    *next = (*next).max(earliest);
+    let mut many = 0;
+    while *next <= now {
+        *next = next.saturating_add(each).unwrap_or(Timestamp::MAX);
+        many += 1;
+    }
+    many
 }
 
 fn not_allowed(bulk: &Bulk) -> IntakeError {
@@ -312,7 +373,15 @@ pub struct BulkView {
 
 impl From<Bulk> for BulkView {
     fn from(bulk: Bulk) -> Self {
-        let mut filter = serde_json::to_value(&bulk.filter).unwrap_or_default();
+        // What somebody looked for may be a number of a person's.
+        let shown = |text: Option<String>| text.map(|text| mask::digits(&text));
+        let filter = Filter {
+            reason: shown(bulk.filter.reason),
+            error: shown(bulk.filter.error),
+            organization: shown(bulk.filter.organization),
+            ..bulk.filter
+        };
+        let mut filter = serde_json::to_value(filter).unwrap_or_default();
         if let Some(fields) = filter.as_object_mut() {
             fields.retain(|_, value| !value.is_null() && value.as_array().is_none_or(|all| !all.is_empty()));
             if let Some(person) = fields.get_mut("person") {

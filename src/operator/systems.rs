@@ -31,7 +31,7 @@ impl Operator {
         until: Option<Timestamp>,
         author: &Author,
     ) -> Result<(), IntakeError> {
-        let reason = mask::digits(&cleaned(reason)?);
+        let reason = cleaned(reason)?;
         let now = self.intake.clock.now();
         if until.is_some_and(|until| until <= now) {
             return Err(IntakeError::Refused(vec![Problem::at(
@@ -60,14 +60,14 @@ impl Operator {
     /// Lifts what stops a system; says why it was not spoken to, in Chinese and English.
     ///
     /// # Errors
-    /// [`IntakeError`].
+    /// [`IntakeError`]: a reason that is missing.
     pub async fn resume(
         &self,
         partner: &Partner,
         because: &str,
         author: &Author,
     ) -> Result<[String; 2], IntakeError> {
-        let because = mask::digits(&optional(because)?);
+        let because = cleaned(because)?;
         let (why, reason) = despite_races(|| self.lift(partner, &because, author)).await?;
         let reason = reason.or_else(|| why.map(|why| why.as_str().to_owned()));
         Ok(match (why, reason) {
@@ -114,7 +114,7 @@ impl Operator {
         reason: &str,
         author: &Author,
     ) -> Result<Probed, IntakeError> {
-        let reason = mask::digits(&optional(reason)?);
+        let reason = optional(reason)?;
         despite_races(|| self.begin_probe(partner)).await?;
         let exchange = partner.probe(&self.intake.clock).await;
         let (suspended, change) =

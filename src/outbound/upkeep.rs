@@ -11,6 +11,9 @@ use std::collections::BTreeMap;
 /// From one erasure to the next.
 const DAY: SignedDuration = SignedDuration::from_hours(24);
 
+/// Why the daemon erases.
+const RETENTION: &str = "privacy.retention";
+
 /// So many steps of each are done in a look: nobody's turn to write is taken for long.
 const STEPS: usize = 4;
 
@@ -59,17 +62,18 @@ impl Upkeep {
             return Ok(());
         }
         for _ in 0..STEPS {
-            let (old, next) = self.retention.step(self.erased_to, &self.author, now).await?;
-            self.erased += old;
+            let (step, next) = self.retention.step(self.erased_to, (&self.author, RETENTION), now).await?;
+            self.erased += step;
             let Some(next) = next else {
-                let Old { transfers, events, refused_rows } = std::mem::take(&mut self.erased);
+                let old = std::mem::take(&mut self.erased);
                 self.erased_to = 0;
                 self.erase_at = now.saturating_add(DAY).unwrap_or(Timestamp::MAX);
-                if (transfers, events, refused_rows) != (0, 0, 0) {
+                if !old.is_nothing() {
                     tracing::info!(
-                        transfers,
-                        events,
-                        refused_rows,
+                        transfers = old.transfers,
+                        events = old.events,
+                        refused_rows = old.refused_rows,
+                        bulk_acts = old.bulk_acts,
                         "personal data was erased: its retention is over"
                     );
                     self.retention.store.empty_log().await?;

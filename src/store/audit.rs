@@ -1,11 +1,13 @@
 //! The audit log: what people did, in a chain of keyed hashes. Rows are only added; [`Tx::verify_audit`] finds one that was
-//! changed, taken out or put elsewhere, and an end that is missing.
+//! changed, taken out, put in or put elsewhere, and an end that is missing.
 
 use super::StoreError;
 use super::tx::{Tx, execute, on};
+use crate::alarm::AlarmKind;
 use crate::seal::Sealer;
 use jiff::Timestamp;
 use serde::Serialize;
+use std::cmp::Ordering;
 
 /// So many rows are in memory at a time while the chain is verified.
 const ROWS: i64 = 1_000;
@@ -59,7 +61,7 @@ pub struct AuditRow {
 }
 
 /// What a verification found.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, utoipa::ToSchema)]
 pub struct Verified {
     /// How many rows are sound, from the first on.
     pub rows: i64,
@@ -70,11 +72,11 @@ pub struct Verified {
 }
 
 /// How the chain breaks.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, utoipa::ToSchema)]
 pub struct Broken {
     /// At which row.
     pub row: i64,
-    /// `changed`, `missing`, `end_missing`, `end_changed`.
+    /// `changed`, `missing`, `inserted`, `end_missing`, `end_changed`.
     pub how: &'static str,
 }
 
@@ -121,20 +123,56 @@ fn mark(sealer: &Sealer, rows: i64, hash: &[u8]) -> Vec<u8> {
 }
 
 impl Tx {
+    /// Marks the end of a log that has not begun: from then on one that is emptied shows.
+    ///
+    /// # Errors
+    /// [`StoreError`].
+    pub async fn begin_audit(&mut self, sealer: &Sealer) -> Result<(), StoreError> {
+        execute!(self, "beginning the audit log", sqlx::query(
+            "INSERT INTO audit_end (id, rows, mark) SELECT 1, 0, $1 WHERE NOT EXISTS (SELECT 1 FROM audit) ON CONFLICT (id) DO NOTHING")
+            .bind(mark(sealer, 0, &[])))?;
+        Ok(())
+    }
+
+    /// Takes the end's mark away where nothing follows it: a copy brings its own.
+    pub(super) async fn unbegin_audit(&mut self) -> Result<(), StoreError> {
+        execute!(self, "making room for an audit log", sqlx::query("DELETE FROM audit_end WHERE rows = 0"))?;
+        Ok(())
+    }
+
+    /// The number of the next row and the hash that it follows, under the lock of the end's row. Where the end is not as its mark says, a
+    /// number is left out: what comes after must not make the log look whole.
+    async fn audit_end(&mut self, sealer: &Sealer, at: Timestamp) -> Result<(i64, Vec<u8>), StoreError> {
+        // That row is everybody's who adds: they wait for each other. A mark that is missing fits nothing.
+        let (rows, marked): (i64, Vec<u8>) = on!(self, "adding to the audit log", db => sqlx::query_as(
+            "INSERT INTO audit_end (id, rows, mark) VALUES (1, 0, $1) \
+             ON CONFLICT (id) DO UPDATE SET rows = audit_end.rows RETURNING rows, mark")
+            .bind(Vec::<u8>::new())
+            .fetch_one(db))?;
+        let last: Option<(i64, Vec<u8>)> = on!(self, "adding to the audit log", db =>
+            sqlx::query_as("SELECT id, hash FROM audit ORDER BY id DESC LIMIT 1").fetch_optional(db))?;
+        let (last, hash) = last.unwrap_or_default();
+        if rows == last && marked == mark(sealer, last, &hash) {
+            return Ok((last.saturating_add(1), hash));
+        }
+        let detail = [
+            format!("应有 {rows} 条，实为第 {last} 条；请执行 audit verify，有人动过数据库"),
+            format!(
+                "marked at row {rows}, ends at row {last}: see `audit verify`; somebody was in the database"
+            ),
+        ];
+        self.raise_alarm(None, AlarmKind::Audit, detail, at).await?;
+        Ok((rows.max(last).saturating_add(2), hash))
+    }
+
     /// Writes down what somebody did, in the transaction that does it.
     ///
     /// # Errors
     /// [`StoreError`].
     pub async fn audit(&mut self, sealer: &Sealer, deed: Deed<'_>) -> Result<(), StoreError> {
-        // Its row is everybody's who adds: they wait for each other.
-        execute!(self, "adding to the audit log", sqlx::query(
-            "INSERT INTO audit_end (id, rows, mark) VALUES (1, 0, $1) ON CONFLICT (id) DO UPDATE SET rows = audit_end.rows")
-            .bind(mark(sealer, 0, &[])))?;
-        let last: Option<(i64, Vec<u8>)> = on!(self, "adding to the audit log", db =>
-            sqlx::query_as("SELECT id, hash FROM audit ORDER BY id DESC LIMIT 1").fetch_optional(db))?;
-        let (before, hash) = last.unwrap_or_default();
+        let (id, hash) = self.audit_end(sealer, deed.at).await?;
         let mut row = Row {
-            id: before + 1,
+            id,
             at: deed.at.as_millisecond(),
             author: deed.author.name.clone(),
             origin: deed.author.origin.clone(),
@@ -206,34 +244,40 @@ impl Tx {
     /// # Errors
     /// [`StoreError`]; a chain that breaks is no error, but what was found.
     pub async fn verify_audit(&mut self, sealer: &Sealer) -> Result<Verified, StoreError> {
-        let (mut sound, mut hash) = (0, Vec::new());
+        let (mut sound, mut hash, mut from) = (0, Vec::new(), i64::MIN);
         let end = |rows, hash: &[u8], broken| Verified { rows, hash: hex::encode(hash), broken };
         loop {
             let rows: Vec<Row> = on!(self, "verifying the audit log", db => sqlx::query_as(
                 "SELECT id, at, author, origin, act, subject, reason, outcome, hash FROM audit \
-                 WHERE id > $1 ORDER BY id LIMIT $2")
-                .bind(sound)
+                 WHERE id >= $1 ORDER BY id LIMIT $2")
+                .bind(from)
                 .bind(ROWS)
                 .fetch_all(db))?;
             if rows.is_empty() {
                 break;
             }
             for row in rows {
-                let how = match row.id == sound + 1 {
-                    false => Some("missing"),
-                    true if row.hash != row.hash(sealer, &hash) => Some("changed"),
-                    true => None,
+                let broken = match row.id.cmp(&(sound + 1)) {
+                    Ordering::Less => Some(Broken { row: row.id, how: "inserted" }),
+                    Ordering::Greater => Some(Broken { row: sound + 1, how: "missing" }),
+                    Ordering::Equal if row.hash != row.hash(sealer, &hash) => {
+                        Some(Broken { row: row.id, how: "changed" })
+                    }
+                    Ordering::Equal => None,
                 };
-                if let Some(how) = how {
-                    return Ok(end(sound, &hash, Some(Broken { row: sound + 1, how })));
+                if broken.is_some() {
+                    return Ok(end(sound, &hash, broken));
                 }
-                (sound, hash) = (row.id, row.hash);
+                (sound, hash, from) = (row.id, row.hash, row.id.saturating_add(1));
             }
         }
+        // A database whose key was dropped may have two of a number.
+        let all: i64 = on!(self, "verifying the audit log", db =>
+            sqlx::query_scalar("SELECT COUNT(*) FROM audit").fetch_one(db))?;
         let marked: Option<(i64, Vec<u8>)> = on!(self, "verifying the audit log", db =>
             sqlx::query_as("SELECT rows, mark FROM audit_end WHERE id = 1").fetch_optional(db))?;
         let how = match marked {
-            None if sound == 0 => None,
+            Some(_) if all > sound => Some("inserted"),
             Some((rows, found)) if rows == sound && found == mark(sealer, sound, &hash) => None,
             Some((rows, _)) if rows > sound => Some("end_missing"),
             Some(_) | None => Some("end_changed"),

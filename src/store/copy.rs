@@ -116,6 +116,7 @@ pub(super) async fn copy_all(
     from.wait_for_the_other().await?;
     to.wait_for_the_other().await?;
     let tables = tables(from.catalog().await?);
+    to.unbegin_audit().await?;
     to.require_empty(&tables).await?;
     let mut copied = Vec::with_capacity(tables.len());
     for table in &tables {

@@ -42,7 +42,7 @@ pub struct FeedEvent {
 pub struct AlarmNews {
     /// Which system; nothing where it is the gateway itself.
     pub system: Option<String>,
-    /// `suspended`, `breaker`, `backlog`, `conflicts`, `lapses`, `clock_skew`, `set_aside`, `webhook`.
+    /// `suspended`, `breaker`, `backlog`, `conflicts`, `lapses`, `clock_skew`, `set_aside`, `webhook`, `keys`, `audit`.
     #[schema(required = false)]
     pub alarm: String,
     /// Raised, or cleared.

@@ -46,7 +46,7 @@ pub use events::{AlarmNews, FeedEvent, TimelineLine};
 pub use group::{Sharing, Work};
 pub use intake::IntakeRow;
 pub use listen::Bells;
-pub use look::{Cursor, Failures, Filter, Group, Page, Person, STRETCH, Sort};
+pub use look::{Cursor, Failures, Filter, Group, Page, Person, STRETCH, Sort, Unreadable};
 pub use outbox::{Abandoned, Claimant, Lease, Rescued};
 pub use presence::{Leads, Presence};
 pub use races::despite_races;

@@ -78,6 +78,10 @@ const NOBODYS_EVENTS: &str = "DELETE FROM callbacks WHERE id IN (SELECT id FROM 
 
 const REFUSED_ROWS: &str = "DELETE FROM intake_refused WHERE id IN (SELECT id FROM intake_refused WHERE refused_at < $1 ORDER BY id LIMIT $2)";
 
+/// The words that an act on many looked for may be a person's, and its reason may name one.
+const BULKS: &str = "UPDATE bulk_acts SET filter = '{}', reason = '' WHERE id IN (SELECT id FROM bulk_acts WHERE ended_at < $1 \
+     AND filter <> '{}' ORDER BY id LIMIT $2)";
+
 impl Tx {
     /// Erases personal data of some transfers after a key that ended before an instant.
     ///
@@ -151,17 +155,30 @@ impl Tx {
         )
     }
 
-    /// How much is older than an instant: transfers, nobody's events, refused rows.
+    /// Erases what up to `most` acts on many that ended before an instant looked for, and why; what they did stays.
     ///
     /// # Errors
     /// [`StoreError`].
-    pub async fn count_old(&mut self, before: Timestamp) -> Result<[i64; 3], StoreError> {
-        let mut counts = [0; 3];
+    pub async fn erase_bulks(&mut self, before: Timestamp, most: u32) -> Result<u64, StoreError> {
+        execute!(
+            self,
+            "erasing acts on many",
+            sqlx::query(BULKS).bind(before.as_millisecond()).bind(i64::from(most))
+        )
+    }
+
+    /// How much is older than an instant: transfers, nobody's events, refused rows, acts on many.
+    ///
+    /// # Errors
+    /// [`StoreError`].
+    pub async fn count_old(&mut self, before: Timestamp) -> Result<[i64; 4], StoreError> {
+        let mut counts = [0; 4];
         let questions = [
             "SELECT COUNT(*) FROM documents d JOIN transfers t ON t.id = d.transfer_id WHERE t.updated_at < $1 \
              AND t.state IN ('completed', 'rejected', 'overdue', 'withdrawn')",
             "SELECT COUNT(*) FROM callbacks WHERE verdict IN ('unmatched', 'refused') AND received_at < $1",
             "SELECT COUNT(*) FROM intake_refused WHERE refused_at < $1",
+            "SELECT COUNT(*) FROM bulk_acts WHERE ended_at < $1 AND filter <> '{}'",
         ];
         for (count, question) in counts.iter_mut().zip(questions) {
             *count = on!(self, "counting what is old", db => sqlx::query_scalar(question)

@@ -7,6 +7,7 @@ use super::events::PendingLine;
 use super::group::{Groups, commit_groups};
 use super::place::{self, Place};
 use super::{SchemaState, StoreError};
+use crate::seal::Sealer;
 use jiff::Timestamp;
 use sqlx::migrate::Migrator;
 use sqlx::postgres::{PgConnectOptions, PgPool, PgPoolOptions};
@@ -328,6 +329,22 @@ impl Store {
             Inner::Postgres(pool) => POSTGRES_MIGRATIONS.run(pool).await,
         };
         done.map_err(|error| StoreError::Schema(format!("the schema can't be brought up to date: {error}")))
+    }
+
+    /// [`Self::migrate`], and where that made or changed tables, the audit log's beginning is marked. A database that is current gets no
+    /// mark: there somebody has taken it away.
+    ///
+    /// # Errors
+    /// [`StoreError::Schema`], [`StoreError::Database`].
+    pub async fn prepare(&self, sealer: &Sealer) -> Result<(), StoreError> {
+        let before = self.schema().await?;
+        self.migrate().await?;
+        if before == SchemaState::Current {
+            return Ok(());
+        }
+        let mut tx = self.write("begin audit").await?;
+        tx.begin_audit(sealer).await?;
+        tx.commit().await
     }
 
     /// Compares the schema in the database to this program's.

@@ -415,6 +415,12 @@ impl Entry {
     #[must_use]
     pub fn guidance(&self) -> Option<[String; 2]> {
         let say = |zh: &str, en: &str| Some([zh.to_owned(), en.to_owned()]);
+        if self.withdrawal.is_some() && self.held.is_some() {
+            return say(
+                "已收到撤回请求；管理员挂起了该申请，放行后再请求对方撤回。",
+                "It is wanted back, and an operator holds it: the partner is asked once it is released.",
+            );
+        }
         match self.state {
             State::Completed if self.milestones.account_created_at.is_some() => say(
                 "转接已完成，对方系统已为您开通账号：用户名为本人身份证号码，初始密码为身份证号码后八位，请登录后立即修改密码。",

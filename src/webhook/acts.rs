@@ -122,7 +122,8 @@ impl Desk {
     ///
     /// # Errors
     /// Why it was not taken.
-    pub async fn test(&self, target: &Target, transport: &Transport) -> Result<(), String> {
+    pub async fn test(&self, target: &Target) -> Result<(), String> {
+        let transport = Transport::new(&target.endpoint).map_err(|error| format!("{error:#}"))?;
         let now = self.clock.now();
         let request = message::test(&target.path, &target.secrets.now(), now);
         judge(transport.send(&request).await, target, now).map_err(|refusal| refusal.why)

@@ -1,12 +1,16 @@
 //! Looking into the outbox on the command line: stories, messages, whole persons, what systems reported, how they stand.
 
-use crate::support::{Person, SIDES, SMART_LEAGUE_SECRET, Setup, TestApp, person, program, smart_league};
+use crate::support::{Person, SIDES, SMART_LEAGUE_SECRET, Setup, TestApp, person, program_in, smart_league};
 use serde_json::{Value, json};
 use std::process::Output;
 
 /// Runs a command of the same gateway; the partners answer meanwhile.
 async fn run(test: &TestApp, arguments: &[&str]) -> (i32, String, String) {
-    let mut command = program();
+    run_in("en", test, arguments).await
+}
+
+async fn run_in(lang: &str, test: &TestApp, arguments: &[&str]) -> (i32, String, String) {
+    let mut command = program_in(lang);
     for file in test.config_files() {
         command.arg("--config").arg(file);
     }
@@ -120,11 +124,64 @@ async fn a_system_tells_how_it_stands() {
         told.contains("state: paused") && told.contains("reason: 检修") && told.contains("concurrency: 16"),
         "{told}"
     );
-    assert_eq!(run(&test, &["systems", "resume", "guangdong"]).await.0, 0);
+    assert_eq!(run(&test, &["systems", "resume", "guangdong", "--reason", "检修完毕"]).await.0, 0);
     assert_eq!(run(&test, &["systems", "probe", "guangdong", "--reason", "看看"]).await.0, 0);
     let after = json_of(&test, &["systems", "show", "guangdong"]).await;
     assert!(after["last_success_at"].is_string(), "{after}");
     assert_eq!(run(&test, &["systems", "show", "hunan"]).await.0, 3);
+    test.run_until_idle().await;
+    test.finish().await;
+}
+
+#[tokio::test]
+async fn a_chinese_console_is_answered_in_chinese() {
+    let test = Setup::by_hand().on_the_wall().start().await;
+    for (arguments, code) in [
+        (&["systems", "show", "hunan"][..], 3),
+        (&["systems", "pause", "fujian", "--reason", "检修", "--until", "2020-01-01 00:00"], 2),
+        (&["tokens", "revoke", "nobody", "--reason", "离职"], 3),
+        (&["tokens", "revoke", "nobody", "--reason", " "], 2),
+        (&["tokens", "create", "--name", "\u{1b}", "--role", "view"], 2),
+        (&["webhooks", "test", "nobody"], 3),
+        (&["webhooks", "skip", "nobody", "--reason", " "], 3),
+        (&["callbacks", "list", "--system", "hunan"], 2),
+        (&["alarms", "clear", "--system", "hunan", "--kind", "backlog", "--reason", "已查"], 3),
+        (&["outbox", "bulk", "hold", "--all", "--yes"], 2),
+        (&["outbox", "bulk", "hold", "--all", "--limit", "3", "--because", "核查", "--yes"], 2),
+        (&["outbox", "bulk", "show", "9"], 3),
+        (&["outbox", "bulk", "cancel", "9", "--because", "核查"], 3),
+    ] {
+        let (found, _, said) = run_in("zh", &test, arguments).await;
+        assert_eq!(found, code, "{arguments:?}: {said}");
+        let told = said.trim_start_matches("league-gateway: ");
+        assert!(told.chars().any(|c| ('一'..='龥').contains(&c)), "{arguments:?}: {said}");
+    }
+    test.finish().await;
+}
+
+#[tokio::test]
+async fn who_acts_is_a_name_and_gives_a_reason() {
+    let test = Setup::by_hand().on_the_wall().start().await;
+    test.submit(&SIDES[1].document("CLI-1", 1)).await;
+    for by in ["", "  ", "\u{1b}[31m王芳", "a\nb", &"长".repeat(65)] {
+        let (code, _, said) = run(&test, &["outbox", "hold", "CLI-1", "--reason", "核对", "--by", by]).await;
+        assert!(code == 2 && said.contains("--by"), "{by:?}: {said}");
+    }
+    assert_eq!(test.count("audit").await, 0);
+    let number = person(1).id_number;
+    let hold = ["outbox", "hold", "CLI-1", "--reason", "核对", "--by", &number];
+    assert_eq!(run(&test, &hold).await.0, 0);
+    let held = test.get("CLI-1").await["held"]["by"].clone();
+    assert_eq!(held, json!("user:110***************"));
+    let made = run(&test, &["tokens", "create", "--name", "a", "--role", "view", "--reason", "新同事"]).await;
+    assert_eq!(made.0, 0, "{}", made.2);
+    assert_eq!(run(&test, &["tokens", "create", "--name", "b", "--role", "view"]).await.0, 0);
+    assert_eq!(run(&test, &["tokens", "revoke", "a"]).await.0, 2, "not without a reason");
+    assert_eq!(run(&test, &["tokens", "revoke", "a", "--reason", "离职"]).await.0, 0);
+    assert_eq!(run(&test, &["systems", "resume", "fujian"]).await.0, 2, "not without a reason");
+    let rows: Vec<String> = test.database.column("SELECT act || ' ' || reason FROM audit ORDER BY id").await;
+    assert_eq!(rows, ["hold 核对", "create_token 新同事", "create_token ", "revoke_token 离职"]);
+    assert_eq!(run(&test, &["outbox", "release", "CLI-1", "--reason", "核对无误"]).await.0, 0);
     test.run_until_idle().await;
     test.finish().await;
 }

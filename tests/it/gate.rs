@@ -81,15 +81,18 @@ async fn a_pause_has_an_author_a_reason_and_perhaps_an_end() {
         &["pause", "fujian", "--reason", "x", "--for", "2 hours"],
         &["pause", "fujian", "--reason", "x", "--for", "2h", "--until", "2999-10-01 06:00"],
         &["pause", "fujian"],
+        &["resume", "fujian"],
+        &["pause", "fujian", "--reason", "x", "--by", " "],
+        &["pause", "fujian", "--reason", "x", "--by", "\u{1b}[2J"],
     ] {
         assert_eq!(cli(&test, wrong).await.0, 2, "{wrong:?}");
     }
     assert_eq!(cli(&test, &["pause", "hunan", "--reason", "x"]).await.0, 3);
 
-    let (code, _, said) = cli(&test, &["resume", "fujian"]).await;
+    let (code, _, said) = cli(&test, &["resume", "fujian", "--reason", "检修完毕"]).await;
     assert!(code == 0 && said.contains("resumed (x)"), "{said}");
     assert_eq!(listed(&test, "fujian").await["state"], "ready");
-    let (_, _, said) = cli(&test, &["resume", "fujian"]).await;
+    let (_, _, said) = cli(&test, &["resume", "fujian", "--reason", "检修完毕"]).await;
     assert!(said.contains("running already"), "{said}");
     test.run_until_idle().await;
     test.finish().await;
@@ -140,7 +143,7 @@ async fn a_probe_that_fails_is_said_and_remembered_and_resume_forgets() {
     let (code, _, said) = cli(&test, &["probe", "guangdong"]).await;
     assert!(code == 4 && said.contains("a probe is under way"), "{said}");
 
-    let (code, _, said) = cli(&test, &["resume", "guangdong"]).await;
+    let (code, _, said) = cli(&test, &["resume", "guangdong", "--reason", "检修完毕"]).await;
     assert!(code == 0 && said.contains("resumed (probing)"), "{said}");
     assert_eq!(listed(&test, "guangdong").await["state"], "ready");
     test.finish().await;
@@ -174,7 +177,7 @@ async fn maintenance_is_listed_with_its_end_and_paused_systems_stay_so() {
     let test = Setup::by_hand().on_the_wall().config(config).start().await;
     let closed = listed(&test, "guangdong").await;
     assert_eq!((&closed["state"], &closed["until"]), (&"maintenance".into(), &"2998-12-31T16:00:00Z".into()));
-    let (_, _, said) = cli(&test, &["resume", "guangdong"]).await;
+    let (_, _, said) = cli(&test, &["resume", "guangdong", "--reason", "检修完毕"]).await;
     assert!(said.contains("maintenance is the configuration's"), "{said}");
     test.finish().await;
 }

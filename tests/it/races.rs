@@ -1,6 +1,6 @@
 //! Two daemons on one PostgreSQL, at the same moment: whoever loses a race does its work again, and nobody is told of it.
 
-use crate::support::{SIDES, SMART_LEAGUE_SECRET, Setup, TestApp, document, in_time, smart_league};
+use crate::support::{SIDES, SMART_LEAGUE_SECRET, Setup, TestApp, document, in_time, smart_league, upstream};
 use jiff::SignedDuration;
 use league_contract::RequestId;
 use league_gateway::app::{App, REGISTRATIONS};
@@ -240,8 +240,8 @@ async fn an_amendment_and_a_withdrawal_are_made_beside_a_push() {
         let changes = json!({"destination": {"full_name": SIDES[0].organization}});
         beside_a_push(&test, async {
             match amends {
-                true => other.intake.amend(&request_id, &changes).await,
-                false => other.intake.withdraw(&request_id, "不再转出").await,
+                true => other.intake.amend(&request_id, &changes, &upstream()).await,
+                false => other.intake.withdraw(&request_id, "不再转出", &upstream()).await,
             }
         })
         .await;

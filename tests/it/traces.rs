@@ -63,9 +63,9 @@ impl Collector {
 }
 
 fn texts(attributes: &[KeyValue]) -> BTreeMap<String, String> {
-    let text = |one: &KeyValue| match one.value.clone()?.value? {
-        Any::StringValue(text) => Some((one.key.clone(), text)),
-        _ => None,
+    let text = |one: &KeyValue| {
+        let Any::StringValue(text) = one.value.clone()?.value? else { return None };
+        Some((one.key.clone(), text))
     };
     attributes.iter().filter_map(text).collect()
 }
@@ -99,10 +99,10 @@ async fn a_transfer_is_one_trace_from_upstream_to_upstream() {
     // It checks the name first, and tells what became of the transfer.
     test.submit(&SIDES[0].document("TRACE-1", 1)).await;
     let operator = test.client_with("desk", &[Role::Operate]).await;
-    let path = format!("/v1/operator/transfers/TRACE-1/{}", Act::Hold.as_str());
-    assert_eq!(operator.post(&path, &json!({"reason": "看一看"})).await.status, 200);
-    let path = format!("/v1/operator/transfers/TRACE-1/{}", Act::Release.as_str());
-    assert_eq!(operator.post(&path, &json!({"reason": "好了"})).await.status, 200);
+    for (act, reason) in [(Act::Hold, "看一看"), (Act::Release, "好了")] {
+        let path = format!("/v1/operator/transfers/TRACE-1/{}", act.as_str());
+        assert_eq!(operator.post(&path, &json!({"reason": reason})).await.status, 200);
+    }
     test.run_until_idle().await;
     assert_eq!(test.get("TRACE-1").await["state"], "completed");
     sender.round().await.expect("it tells");
@@ -132,10 +132,8 @@ async fn a_transfer_is_one_trace_from_upstream_to_upstream() {
     }
     let submit = spans.iter().find(|span| span.name == "submit").expect("its span");
     let said = texts(&submit.attributes);
-    assert_eq!(
-        (said["league.system"].as_str(), said["league.outcome"].as_str()),
-        ("smart_league", "answered")
-    );
+    assert_eq!(said["league.system"], "smart_league");
+    assert_eq!(said["league.outcome"], "answered");
     assert_eq!(said["http.response.status_code"], "200");
     assert_eq!(collector.resource()["service.instance.id"], "test-1");
     let person = crate::support::person(1);

@@ -120,6 +120,14 @@ async fn filled(setup: Setup) -> TestApp {
     event(&test, "EV-NOBODY", "NOBODY").await;
     test.database.execute("INSERT INTO intake (request_id, payload) VALUES ('BAD', '{}')").await;
     assert_eq!(test.app.intake.drain_table(10).await.expect("it is read"), 1);
+    let now = test.app.clock.now().as_millisecond();
+    for (state, ended) in [("done", now.to_string()), ("paused", "NULL".to_owned())] {
+        let act = format!(
+            "INSERT INTO bulk_acts (act, filter, reason, author, origin, rate, state, done, refused, created_at, ended_at) \
+             VALUES ('hold', '{{\"organization\":\"某人\"}}', '某人来电', 'user:a', 'cli', 20, '{state}', 3, 1, {now}, {ended})"
+        );
+        test.database.execute(&act).await;
+    }
     test
 }
 
@@ -146,17 +154,19 @@ async fn personal_data_is_erased_after_its_time(setup: Setup) {
     assert_eq!(test.count("audit").await, 0, "nothing was done");
     test.app.clock.advance(year);
     let old = test.app.retention().count(test.app.clock.now()).await.expect("it counts");
-    assert_eq!((old.transfers, old.events, old.refused_rows), (0, 0, 0), "to the second");
+    assert_eq!((old.transfers, old.events, old.refused_rows, old.bulk_acts), (0, 0, 0, 0), "to the second");
     test.app.clock.advance(SignedDuration::from_secs(60));
     let now = test.app.clock.now();
     let old = test.app.retention().count(now).await.expect("it counts");
-    assert_eq!((old.transfers, old.events, old.refused_rows), (3, 1, 1));
+    assert_eq!((old.transfers, old.events, old.refused_rows, old.bulk_acts), (3, 1, 1, 1));
     let mut next_day = test.app.upkeep();
     next_day.look(now).await.expect("it looks");
 
     assert_eq!(test.count("documents").await, 3, "what is open keeps its own");
     assert_eq!(test.count("callbacks WHERE verdict = 'unmatched'").await, 0);
     assert_eq!(test.count("intake_refused").await, 0);
+    assert_eq!(test.count("bulk_acts WHERE reason = '' AND filter = '{}' AND done = 3").await, 1);
+    assert_eq!(test.count("bulk_acts WHERE reason = '某人来电'").await, 1, "what has not ended goes on");
     let left =
         "FROM attempts WHERE (length(request_sealed) > 0 OR length(response_sealed) > 0) AND transfer_id";
     let of = |what: &str| {
@@ -223,20 +233,21 @@ async fn prune_says_what_it_would_do_and_does_it_beside_the_daemon() {
     let test = Setup::daemon().start().await;
     test.submit(&document("BJ-1", 1, "320000", "共青团南京大学委员会")).await;
     test.wait_for_state("BJ-1", "completed").await;
-    let said = done(&run(&test, None, &["db", "prune"]).await);
+    let said = done(&run(&test, None, &["db", "prune", "--reason", "按期清除"]).await);
     assert!(said.contains(": 0 transfers"), "younger than the retention: {said}");
     let arguments = ["--json", "db", "prune", "--older-than", "1ms", "--dry-run"];
     let said: serde_json::Value =
         serde_json::from_str(&done(&run(&test, None, &arguments).await)).expect("JSON");
     assert_eq!((&said["transfers"], &said["dry_run"]), (&json!(1), &json!(true)), "{said}");
     assert_eq!(test.count("documents").await, 1, "nothing was changed");
-    let said = done(&run(&test, None, &["db", "prune", "--older-than", "1ms"]).await);
+    let said = done(&run(&test, None, &["db", "prune", "--older-than", "1ms", "--reason", "按期清除"]).await);
     assert!(said.contains(": 1 transfers"), "{said}");
     let said = done(&run(&test, None, &["outbox", "show", "BJ-1"]).await);
     assert!(said.contains("was erased") && said.contains("completed"), "{said}");
     let said = done(&run(&test, None, &["audit", "list"]).await);
-    assert!(said.contains("prune"), "{said}");
-    refused(&run(&test, None, &["db", "prune", "--older-than", "soon"]).await, 2, "30m");
+    assert!(said.contains("prune") && said.contains("按期清除"), "{said}");
+    refused(&run(&test, None, &["db", "prune"]).await, 2, "--reason");
+    refused(&run(&test, None, &["db", "prune", "--older-than", "soon", "--dry-run"]).await, 2, "30m");
     test.finish().await;
 }
 

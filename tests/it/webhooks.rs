@@ -313,11 +313,24 @@ async fn an_address_that_is_gone_is_not_sent_to_until_an_operator_says_so() {
     assert_eq!(hook.names().len(), 1);
     assert_eq!(test.count("alarms WHERE kind = 'webhook' AND cleared_at IS NULL").await, 1);
     hook.answers_with(200);
-    act(viewer, "upstream/resume", "地址已恢复").await.problem(403, "forbidden");
+    act(viewer.clone(), "upstream/resume", "地址已恢复").await.problem(403, "forbidden");
     act(desk.clone(), "upstream/resume", "").await.problem(422, "field_invalid");
     act(desk.clone(), "elsewhere/resume", "地址已恢复").await.problem(404, "not_found");
     act(desk.clone(), "upstream/explode", "地址已恢复").await.problem(404, "not_found");
-    assert_eq!(act(desk, "upstream/resume", "地址已恢复").await.status, 200);
+    viewer.post("/v1/operator/webhooks/upstream/test", &json!({})).await.problem(403, "forbidden");
+    desk.post("/v1/operator/webhooks/elsewhere/test", &json!({})).await.problem(404, "not_found");
+    let tested = desk.post("/v1/operator/webhooks/upstream/test", &json!({})).await;
+    assert_eq!(tested.json()["taken"], true, "{}", tested.text());
+    hook.answers_with(500);
+    let tested = desk.post("/v1/operator/webhooks/upstream/test", &json!({})).await.json();
+    assert!(
+        tested["taken"] == false && tested["why"].as_str().is_some_and(|why| why.contains("500")),
+        "{tested}"
+    );
+    hook.answers_with(200);
+    assert_eq!(act(desk, "upstream/resume", "13810000002 说地址已恢复").await.status, 200);
+    let reasons = test.database.column::<String>("SELECT reason FROM audit").await;
+    assert_eq!(reasons, ["138******** 说地址已恢复"]);
     assert_eq!(test.count("alarms WHERE kind = 'webhook' AND cleared_at IS NULL").await, 0);
     assert_eq!(tell(&mut sender).await, Round::UpToDate);
     assert!(hook.taken().len() >= feed(&test).await.len());

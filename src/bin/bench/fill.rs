@@ -81,7 +81,7 @@ pub(super) async fn queue(
     numbers: Range<usize>,
 ) -> anyhow::Result<()> {
     let app = lab.app(&Setup::of(database, &[side])).await?;
-    app.store.migrate().await?;
+    app.store.prepare(&app.sealer).await?;
     let all: Vec<usize> = numbers.collect();
     for chunk in all.chunks(2000) {
         let mut tx = app.store.write("bench").await?;

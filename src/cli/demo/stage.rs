@@ -63,8 +63,10 @@ impl Stage {
         let text = format!("{text}[organizations]\ndirectory = '{}'\n", directory.display());
         std::fs::write(&config, text)?;
         import(&directory, &organizations())?;
+        let settings = settings::load(std::slice::from_ref(&config), &REGISTRATIONS);
+        let settings = settings.map_err(|_| anyhow::anyhow!("the demo's configuration is not sound"))?;
         let store = Store::connect(&database).await?;
-        store.migrate().await?;
+        store.prepare(&Sealer::new(&settings.privacy_keys, &settings.index_key)?).await?;
         let roles = [Role::Submit, Role::View, Role::Operate];
         let token = create_token(&store, "demo", &roles, Clock::Wall.now())
             .await?

@@ -1,6 +1,6 @@
 //! `outbox retry|hold|release|close|withdraw`: acts on transfers, each with what it did or why not.
 
-use super::super::{Context, Done, Failure, author};
+use super::super::{Context, Done, Failure};
 use crate::intake::IntakeError;
 use crate::operator::{Act, Acted};
 use crate::view::TransferView;
@@ -23,7 +23,7 @@ pub(in crate::cli) struct ActArgs {
 pub(super) async fn run(context: &Context, act: Act, args: ActArgs) -> Done {
     let app = context.app().await?;
     let operator = app.operator();
-    let author = author(&args.by);
+    let author = context.author(&args.by)?;
     let out = context.out;
     let (mut refused, mut missing) = (0, 0);
     for word in &args.request_ids {

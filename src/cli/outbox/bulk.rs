@@ -1,12 +1,11 @@
 //! `outbox bulk`: acts on many transfers, with a preview, at a rate, to be paused and cancelled.
 
-use super::super::{Context, Done, Failure, author};
+use super::super::{Context, Done, Failure, refusal};
 use super::look::{PersonArgs, asked};
 use crate::app::App;
-use crate::intake::IntakeError;
 use crate::lifecycle::Signals;
 use crate::listing::Words;
-use crate::operator::{Act, BulkView, FASTEST, Preview, Turn, USUAL};
+use crate::operator::{Act, BulkView, FASTEST, PREVIEW_PAGES, Preview, Turn, USUAL};
 use crate::store::{Bulk, BulkState, Filter};
 use crate::view::TransferView;
 use clap::{Args, Subcommand};
@@ -103,7 +102,7 @@ pub(super) async fn run(context: &Context, command: BulkCommand) -> Done {
 
 async fn begin(context: &Context, app: &App, act: Act, args: BeginArgs) -> Done {
     let out = context.out;
-    let filter = asked(context, app, args.words, &args.person)?.filter;
+    let filter = filter(context, app, &args)?;
     if filter == Filter::default() && !args.all {
         let (zh, en) = (
             "没有筛选条件；确实要处理所有申请时，请加 --all",
@@ -112,35 +111,43 @@ async fn begin(context: &Context, app: &App, act: Act, args: BeginArgs) -> Done 
         return Err(Failure::Usage(out.lang.pick(zh, en).to_owned()));
     }
     let operator = app.operator();
-    let preview = operator.preview(&filter).await?;
+    let author = context.author(&args.by)?;
+    // What is only looked at needs no reason.
+    let why = match args.dry_run {
+        true => String::new(),
+        false => context.reason("--because", args.because.as_deref().unwrap_or_default())?,
+    };
+    let preview = operator.preview(&filter, PREVIEW_PAGES).await?;
     if args.dry_run || !args.yes {
         foresee(context, app, &preview)?;
     }
     if args.dry_run {
         return Ok(());
     }
-    if preview.count == 0 {
+    if preview.count + preview.unreadable == 0 && !preview.more {
         return Err(Failure::NotFound(out.lang.pick("没有符合条件的申请", "no transfer fits").to_owned()));
     }
     if !args.yes && !agreed(context, act)? {
         return Ok(());
     }
-    let author = author(&args.by);
-    let why = args.because.as_deref().unwrap_or_default();
-    let bulk = operator.begin_bulk(act, &filter, (why, args.rate), &author).await.map_err(told)?;
+    let begun = operator.begin_bulk(act, &filter, (&why, args.rate), &author).await;
+    let bulk = begun.map_err(|error| refusal(context, error))?;
     if args.detach {
         return said(context, bulk);
     }
     follow(context, app, bulk, &preview).await
 }
 
-fn told(error: IntakeError) -> Failure {
-    match error {
-        IntakeError::Refused(problems) => {
-            Failure::Refused(problems.iter().map(|problem| problem.en.clone()).collect::<Vec<_>>().join("; "))
-        }
-        error @ (IntakeError::Store(_) | IntakeError::Seal(_)) => error.into(),
+/// Which transfers are meant: all that fit.
+fn filter(context: &Context, app: &App, args: &BeginArgs) -> Result<Filter, Failure> {
+    if args.words.page_word().is_some() || args.words.sort.is_some() {
+        let text = context.out.lang.pick(
+            "批量操作处理所有符合条件的申请，先到先处理：请去掉 --limit、--cursor 和 --sort",
+            "all that fit are acted on, what came in first comes first: leave out --limit, --cursor and --sort",
+        );
+        return Err(Failure::Usage(text.to_owned()));
     }
+    Ok(asked(context, app, args.words.clone(), &args.person)?.filter)
 }
 
 /// Which transfers it would be.
@@ -149,7 +156,8 @@ fn foresee(context: &Context, app: &App, preview: &Preview) -> Done {
     let first: Vec<TransferView> =
         preview.first.iter().map(|stored| TransferView::new(stored, &app.routes)).collect();
     if out.json {
-        let view = serde_json::json!({"count": preview.count, "more": preview.more, "first": first});
+        let view = serde_json::json!({"count": preview.count, "more": preview.more,
+            "searched_to": preview.searched_to, "unreadable": preview.unreadable, "first": first});
         return out.value(&view);
     }
     let more = if preview.more { "+" } else { "" };
@@ -165,6 +173,18 @@ fn foresee(context: &Context, app: &App, preview: &Preview) -> Done {
     }
     if preview.count > first.len() {
         out.line("  …");
+    }
+    if preview.unreadable > 0 {
+        out.line(out.bad(&match out.chinese() {
+            true => format!("另有 {} 份已损坏，不会处理，见日志", preview.unreadable),
+            false => {
+                format!("{} more are damaged and will be left as they are: see the log", preview.unreadable)
+            }
+        }));
+    }
+    if let Some(at) = preview.searched_to {
+        let (zh, en) = ("只查到此时到达的申请：", "looked as far as what came in at");
+        out.line(out.dim(&format!("{} {}", out.lang.pick(zh, en), out.time(at))));
     }
     Ok(())
 }
@@ -278,14 +298,14 @@ async fn list(context: &Context, app: &App) -> Done {
     })
 }
 
-fn missing(id: i64) -> Failure {
-    Failure::NotFound(format!("there is no act on many {id}"))
+fn missing(context: &Context, id: i64) -> Failure {
+    context.none_called(("没有这个批量操作", "there is no such act on many"), &id.to_string())
 }
 
 async fn show(context: &Context, app: &App, id: i64, refused: bool) -> Done {
     let out = context.out;
     let mut tx = app.store.read("bulk").await?;
-    let bulk = tx.bulk(id).await?.ok_or_else(|| missing(id))?;
+    let bulk = tx.bulk(id).await?.ok_or_else(|| missing(context, id))?;
     said(context, bulk)?;
     let mut after = 0;
     loop {
@@ -305,7 +325,9 @@ async fn show(context: &Context, app: &App, id: i64, refused: bool) -> Done {
 }
 
 async fn turn(context: &Context, app: &App, turn: Turn, args: TurnArgs) -> Done {
-    let author = author(&args.by);
-    let turned = app.operator().turn_bulk(args.id, turn, &args.because, &author).await.map_err(told)?;
-    said(context, turned.ok_or_else(|| missing(args.id))?)
+    let author = context.author(&args.by)?;
+    let why = context.reason("--because", &args.because)?;
+    let turned = app.operator().turn_bulk(args.id, turn, &why, &author).await;
+    let turned = turned.map_err(|error| refusal(context, error))?;
+    said(context, turned.ok_or_else(|| missing(context, args.id))?)
 }

@@ -246,7 +246,7 @@ pub(super) async fn failures(context: &Context) -> Done {
 
 pub(super) async fn export(context: &Context, args: ExportArgs) -> Done {
     let app = context.app().await?;
-    if args.words.limit.is_some() || args.words.cursor.is_some() {
+    if args.words.page_word().is_some() {
         let text = context.out.lang.pick(
             "导出整个列表，没有页：请去掉 --limit 和 --cursor",
             "an export is the whole list and has no pages: leave out --limit and --cursor",

@@ -1,7 +1,7 @@
 //! `outbox show`: one transfer and its story; its exchanges with their messages, masked; the whole person for who may see it.
 
 use super::super::output::Output;
-use super::super::{Context, Done, Failure, author, orgs, refusal};
+use super::super::{Context, Done, Failure, orgs, refusal};
 use crate::transfer::State;
 use crate::view::{
     ExchangeMessages, ExchangeView, Happening, MessageView, Moment, Opener, Records, TransferDocument,
@@ -40,7 +40,7 @@ pub(super) async fn run(context: &Context, args: ShowArgs) -> Done {
     let id = RequestId::parse(request_id).ok_or_else(missing)?;
     if args.unmask {
         let reason = args.reason.unwrap_or_default();
-        let opened = app.operator().unmask(&id, &reason, &author(&args.by)).await;
+        let opened = app.operator().unmask(&id, &reason, &context.author(&args.by)?).await;
         let (_, transfer) = opened.map_err(|error| refusal(context, error))?;
         let document = TransferDocument::from(&transfer);
         if out.json {

@@ -18,7 +18,7 @@ use crate::transfer::State;
 use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use jiff::Timestamp;
-use league_contract::{ProvinceCode, System};
+use league_contract::{ProvinceCode, RequestId, System};
 use query::{Query, Spot};
 use serde::{Deserialize, Serialize};
 use std::collections::HashMap;
@@ -183,13 +183,22 @@ impl Cursor {
     }
 }
 
+/// A transfer that can't be read.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Unreadable {
+    /// The store's key.
+    pub id: i64,
+    /// Upstream's key, if that is sound.
+    pub request_id: Option<RequestId>,
+}
+
 /// A page of a list.
 #[derive(Debug, Default)]
 pub struct Page {
     /// The transfers.
     pub rows: Vec<Stored>,
-    /// So many more are damaged and can't be shown; the log names each.
-    pub unreadable: usize,
+    /// Those that are damaged and can't be shown; the log names each.
+    pub unreadable: Vec<Unreadable>,
     /// Where the list goes on; nothing at its end.
     pub next: Option<Cursor>,
     /// The page is not full and yet not the last: it looked as far as what came in (changed, is due) then.
@@ -232,17 +241,19 @@ impl Tx {
         Ok(Page { rows, unreadable, next, searched_to })
     }
 
-    /// The transfers of keys, in their order, and how many of them can't be read.
-    async fn shown(&mut self, ids: &[i64]) -> Result<(Vec<Stored>, usize), StoreError> {
+    /// The transfers of keys, in their order, and those of them that can't be read.
+    async fn shown(&mut self, ids: &[i64]) -> Result<(Vec<Stored>, Vec<Unreadable>), StoreError> {
         let rows: Vec<TransferRow> =
             self.of_all("reading transfers", &WANTED, ids, |id| [(*id).into()]).await?;
         let mut rows: HashMap<i64, TransferRow> = rows.into_iter().map(|row| (row.id(), row)).collect();
-        let (mut shown, mut unreadable) = (Vec::with_capacity(ids.len()), 0);
+        let (mut shown, mut unreadable) = (Vec::with_capacity(ids.len()), Vec::new());
         for row in ids.iter().filter_map(|id| rows.remove(id)) {
+            let request_id = RequestId::parse(row.request_id());
+            let damaged = Unreadable { id: row.id(), request_id };
             match Stored::try_from(row) {
                 Ok(stored) => shown.push(stored),
                 Err(error) => {
-                    unreadable += 1;
+                    unreadable.push(damaged);
                     tracing::error!(%error, "a damaged transfer is left out of a list");
                 }
             }

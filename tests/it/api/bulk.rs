@@ -138,6 +138,101 @@ async fn it_is_paused_resumed_and_cancelled_and_keeps_its_rate() {
     test.finish().await;
 }
 
+/// Each has its time, whenever somebody looks, and what was missed for long is not made up for at once.
+#[tokio::test]
+async fn a_rate_is_kept_whatever_the_looks() {
+    let test = Setup::by_hand().start().await;
+    let desk = desk(&test).await;
+    submitted(&test, 60).await;
+    for (rate, seconds) in [(19, 2), (7, 5), (1, 20)] {
+        let hold = json!({"act": "hold", "all": true, "reason": "核查材料", "rate": rate});
+        let bulk = begin(&desk, hold).await;
+        work(&test, seconds * 10).await;
+        let (_, done, refused) = standing(&shown(&desk, &bulk["id"]).await);
+        let meant = i64::from(rate) * i64::try_from(seconds).expect("small");
+        assert!((meant - 1..=meant + 1).contains(&(done + refused)), "{rate} a second: {done} + {refused}");
+        let cancel = format!("/v1/operator/bulk/{}/cancel", bulk["id"]);
+        assert_eq!(desk.post(&cancel, &json!({"reason": "够了"})).await.status, 200);
+    }
+    let bulk = begin(&desk, json!({"act": "hold", "all": true, "reason": "核查材料", "rate": 10})).await;
+    let mut due = HashMap::new();
+    for _ in 0..2 {
+        test.app.operator().work(&mut due).await.expect("the store answers");
+        test.app.clock.advance(SignedDuration::from_secs(60));
+    }
+    let (_, done, refused) = standing(&shown(&desk, &bulk["id"]).await);
+    assert_eq!(done + refused, 12, "one, and a second's");
+    test.finish().await;
+}
+
+async fn one_that_is_damaged_stops_no_other(setup: Setup) {
+    let test = setup.start().await;
+    let desk = desk(&test).await;
+    submitted(&test, 5).await;
+    test.database.execute("CREATE TABLE sound AS SELECT * FROM documents").await;
+    let document = "UPDATE documents SET document_sealed = (SELECT document_sealed FROM documents WHERE transfer_id = 1) \
+                    WHERE transfer_id = 2";
+    test.database.execute(document).await;
+    test.database.execute("UPDATE transfers SET milestones = '?' WHERE id = 4").await;
+    let all = json!({"act": "hold", "all": true, "dry_run": true});
+    let foreseen = desk.post("/v1/operator/bulk", &all).await.json()["preview"].clone();
+    assert_eq!((&foreseen["count"], &foreseen["unreadable"]), (&json!(4), &json!(1)), "{foreseen}");
+    let bulk = begin(&desk, json!({"act": "hold", "all": true, "reason": "核查材料"})).await;
+    work(&test, 100).await;
+    assert_eq!(standing(&shown(&desk, &bulk["id"]).await), ("done", 3, 2));
+    let told = results(&desk, &bulk["id"]).await;
+    let ids: Vec<_> = told.iter().map(|one| one["request_id"].clone()).collect();
+    assert_eq!(ids, ["M-00", "M-01", "M-02", "M-03", "M-04"].map(|id| json!(id)), "each has its line");
+    for at in [1, 3] {
+        let text = told[at]["told_en"].as_str().expect("a text");
+        assert!(told[at]["done"] == false && text.contains("damaged"), "{text}");
+    }
+    assert_eq!(test.count("transfers WHERE held IS NOT NULL").await, 3);
+    let mend = "UPDATE documents SET document_sealed = (SELECT document_sealed FROM sound s WHERE s.transfer_id = documents.transfer_id)";
+    for mend in [mend, "UPDATE transfers SET milestones = '{}' WHERE id = 4", "DROP TABLE sound"] {
+        test.database.execute(mend).await;
+    }
+    test.finish().await;
+}
+
+#[tokio::test]
+async fn one_that_is_damaged_refuses_the_act_and_stops_no_other() {
+    one_that_is_damaged_stops_no_other(Setup::by_hand()).await;
+}
+
+#[tokio::test]
+async fn one_that_is_damaged_refuses_the_act_and_stops_no_other_on_postgres() {
+    one_that_is_damaged_stops_no_other(Setup::by_hand().on_postgres()).await;
+}
+
+/// A reason is for many to read, and so is what was looked for.
+#[tokio::test]
+async fn no_number_of_a_persons_stands_in_an_act_on_many() {
+    let test = Setup::by_hand().start().await;
+    let desk = desk(&test).await;
+    submitted(&test, 3).await;
+    let (number, phone) = ("110105199203030028", "13810000002");
+    let why = format!("因为 {number} 电话 {phone} 要求");
+    let filter = json!({"error": number, "organization": phone, "request_id": "20260101123"});
+    let bulk = begin(&desk, json!({"act": "hold", "filter": filter, "reason": why})).await;
+    for turn in ["pause", "resume", "cancel"] {
+        let path = format!("/v1/operator/bulk/{}/{turn}", bulk["id"]);
+        assert_eq!(desk.post(&path, &json!({"reason": why})).await.status, 200);
+    }
+    let shown = [
+        desk.get("/v1/operator/bulk").await.text(),
+        desk.get(&format!("/v1/operator/bulk/{}", bulk["id"])).await.text(),
+        desk.get("/v1/operator/audit").await.text(),
+        test.database.column::<String>("SELECT reason FROM bulk_acts").await.concat(),
+        test.database.column::<String>("SELECT reason FROM audit").await.concat(),
+    ];
+    for text in shown {
+        assert!(!text.contains(number) && !text.contains(phone), "{text}");
+        assert!(text.contains("110***************"), "{text}");
+    }
+    test.finish().await;
+}
+
 /// Two that lead for a moment act on each transfer once.
 #[tokio::test]
 async fn two_that_work_at_once_do_each_once() {
@@ -162,6 +257,11 @@ async fn what_is_not_meant_is_refused() {
         json!({"act": "hold", "all": true}),
         json!({"act": "hold", "all": true, "reason": "核查材料", "rate": 0}),
         json!({"act": "hold", "filter": {"state": "nowhere"}, "reason": "核查材料"}),
+        json!({"act": "hold", "filter": {"request_id": "M-", "limit": 3}, "reason": "核查材料"}),
+        json!({"act": "hold", "filter": {"request_id": "M-", "sort": "newest"}, "reason": "核查材料"}),
+        json!({"act": "hold", "filter": {"due": false}, "reason": "核查材料"}),
+        // What may be left out may be null.
+        json!({"act": "hold", "filter": null, "all": null, "dry_run": null, "rate": null, "reason": "核查材料"}),
     ] {
         post(body).await.problem(422, "field_invalid");
     }
@@ -219,6 +319,16 @@ async fn the_command_line_waits_for_the_daemon() {
     assert_eq!(code, Some(0), "{told}");
     assert!(told.contains("\"count\":2"), "{told}");
     assert_eq!(run(&hold).0, Some(2), "nobody can be asked");
+    for (wrong, said) in [
+        (vec!["--because", "核查材料", "--limit", "3"], "--limit"),
+        (vec!["--because", "核查材料", "--sort", "newest"], "--sort"),
+        (vec!["--because", "核查材料", "--due=false"], "due"),
+        (vec!["--because", "核查材料", "--by", ""], "--by"),
+        (vec![], "--because"),
+    ] {
+        let (code, told) = run(&[&["hold", "--request-id", "M-", "--yes"], &wrong[..]].concat());
+        assert!(code == Some(2) && told.contains(said), "{wrong:?}: {told}");
+    }
     let agreed = [&hold[..], &["--yes"]].concat();
     let (code, told) = run(&agreed);
     assert_eq!(code, Some(0), "{told}");

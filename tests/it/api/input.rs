@@ -156,7 +156,7 @@ async fn unknown_places_methods_and_parameters() {
 }
 
 /// Every path of the description, with its method.
-const DESCRIBED: [(&str, &str); 36] = [
+const DESCRIBED: [(&str, &str); 38] = [
     ("/v1/transfers", "post"),
     ("/v1/transfers:batch", "post"),
     ("/v1/transfers/{request_id}", "get"),
@@ -168,6 +168,7 @@ const DESCRIBED: [(&str, &str); 36] = [
     ("/v1/routes", "get"),
     ("/v1/operator/transfers/{request_id}/{act}", "post"),
     ("/v1/operator/audit", "get"),
+    ("/v1/operator/audit:verify", "get"),
     ("/v1/operator/bulk", "get"),
     ("/v1/operator/bulk", "post"),
     ("/v1/operator/bulk/{id}", "get"),
@@ -175,6 +176,7 @@ const DESCRIBED: [(&str, &str); 36] = [
     ("/v1/operator/bulk/{id}/{turn}", "post"),
     ("/v1/operator/webhooks", "get"),
     ("/v1/operator/webhooks/{name}/{act}", "post"),
+    ("/v1/operator/webhooks/{name}/test", "post"),
     ("/v1/operator/transfers/{request_id}", "get"),
     ("/v1/operator/transfers/{request_id}/timeline", "get"),
     ("/v1/operator/transfers/{request_id}/exchanges/{number}", "get"),
@@ -227,6 +229,10 @@ async fn the_description_names_every_path() {
         }
         assert!(operation["responses"]["401"]["headers"]["WWW-Authenticate"].is_object(), "{name}");
     }
+    let kinds = description["components"]["schemas"]["ClearBody"]["properties"]["kind"]["enum"].clone();
+    let known: Vec<_> =
+        league_gateway::alarm::AlarmKind::ALL.iter().map(|kind| json!(kind.as_str())).collect();
+    assert_eq!(kinds, json!(known), "every alarm can be cleared");
     let bare = description.to_string().matches("\"schema\":{\"type\":\"object\"}").count();
     assert_eq!(bare, 0, "everything has a form");
     test.finish().await;

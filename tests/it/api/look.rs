@@ -2,6 +2,7 @@
 
 use crate::support::{Client, Person, SIDES, Setup, TestApp, person};
 use league_gateway::access::Role;
+use league_gateway::store::Filter;
 use serde_json::{Value, json};
 
 /// Six transfers, two for each system, an hour apart; those to nowhere are returned.
@@ -47,7 +48,7 @@ async fn lists_are_narrowed_sorted_and_paged() {
         ("?older_than=210m", vec!["LIST-2", "LIST-1", "LIST-0"]),
         ("?newer_than=150m", vec!["LIST-5", "LIST-4"]),
         ("?created_after=2026-07-02", vec![]),
-        ("?reason=work", vec![]),
+        ("?reason=abroad", vec![]),
         ("?held=true", vec![]),
         ("?held=false&limit=1", vec!["LIST-5"]),
         ("?due=true", vec![]),
@@ -110,6 +111,8 @@ async fn words_that_say_nothing_are_refused_all_at_once() {
         ("request_id=%E5%BC%A0", "request_id"),
         ("organization=", "organization"),
         ("sort=best", "sort"),
+        ("reason=eduction", "reason"),
+        ("due=false", "due"),
         ("sort=due&held=true", "sort"),
         ("cursor=AAAA", "cursor"),
         ("cursor=", "cursor"),
@@ -230,5 +233,20 @@ async fn an_export_goes_on_past_a_page() {
     ids.sort_unstable();
     ids.dedup();
     assert_eq!(ids.len(), 1201, "each once");
+    // A preview says how far it looked.
+    let operator = test.app.operator();
+    let foreseen = operator.preview(&Filter::default(), 1).await.expect("it looks");
+    assert_eq!((foreseen.count, foreseen.more, foreseen.searched_to.is_some()), (1000, true, true));
+    let foreseen = operator.preview(&Filter::default(), 2).await.expect("it looks");
+    assert_eq!((foreseen.count, foreseen.more, foreseen.searched_to), (1201, false, None));
+    for page in ["limit=1", "cursor=AAAA"] {
+        let refused = test.client.get(&format!("/v1/operator/transfers:export?{page}")).await;
+        let problem = refused.problem(422, "field_invalid");
+        assert!(page.starts_with(problem["field"].as_str().expect("a field")), "{problem}");
+    }
+    test.client
+        .post("/v1/operator/transfers:export", &json!({"limit": 1}))
+        .await
+        .problem(422, "field_invalid");
     test.finish().await;
 }

@@ -3,7 +3,7 @@
 use crate::support::{Answer, Client, SIDES, Setup, TestApp};
 use jiff::SignedDuration;
 use league_gateway::access::Role;
-use league_sandbox::{Fault, FaultKind, Faults};
+use league_sandbox::{Fault, FaultKind, Faults, Rule, Step};
 use serde_json::{Value, json};
 
 async fn act(client: &Client, request_id: &str, act: &str, reason: &str) -> Answer {
@@ -145,6 +145,63 @@ async fn taking_back_is_the_partners_to_grant() {
             .as_str()
             .is_some_and(|text| text.contains("before"))
     );
+    test.finish().await;
+}
+
+/// A partner is asked about nobody that is held, so nothing may say so.
+#[tokio::test]
+async fn who_is_held_is_not_asked_for() {
+    let waits = Rule { steps: vec![Step::None], ..Rule::default() };
+    let test = Setup::by_hand().rules(vec![waits]).start().await;
+    let desk = operator(&test).await;
+    for (n, id) in ["THERE", "UPSTREAM", "HERE"].into_iter().enumerate() {
+        test.submit(&SIDES[0].document(id, n)).await;
+        if id == "HERE" {
+            done(&desk, id, "hold").await;
+            assert_eq!(
+                done(&desk, id, "withdraw").await["transfer"]["state"],
+                "withdrawn",
+                "nobody is asked"
+            );
+            continue;
+        }
+        test.run_until_idle().await;
+        assert_eq!(test.get(id).await["state"], "submitted");
+        done(&desk, id, "hold").await;
+    }
+    let why = refused(&desk, "THERE", "withdraw").await;
+    assert!(why["detail"].as_str().is_some_and(|text| text.contains("release")), "{why}");
+    assert_eq!(test.get("THERE").await["withdrawal_pending"], false);
+    let back = test.client.post("/v1/transfers/UPSTREAM/withdraw", &json!({"reason": "不去了"})).await;
+    assert_eq!(back.status, 202, "{}", back.text());
+    let guidance = &back.json()["guidance"];
+    assert!(guidance["en"].as_str().is_some_and(|text| text.contains("once it is released")), "{guidance}");
+    for id in ["THERE", "UPSTREAM"] {
+        done(&desk, id, "release").await;
+    }
+    done(&desk, "THERE", "withdraw").await;
+    test.run_until_idle().await;
+    for id in ["THERE", "UPSTREAM"] {
+        assert_eq!(test.get(id).await["state"], "withdrawn", "{id}");
+    }
+    test.finish().await;
+}
+
+#[tokio::test]
+async fn the_audit_log_is_verified_over_http() {
+    let test = Setup::by_hand().start().await;
+    let desk = operator(&test).await;
+    let verify = async |client: &Client| client.get("/v1/operator/audit:verify").await;
+    assert_eq!(verify(&desk).await.json()["rows"], 0);
+    test.submit(&SIDES[0].document("MINE", 1)).await;
+    done(&desk, "MINE", "hold").await;
+    let sound = verify(&test.client_with("viewer", &[Role::View]).await).await.json();
+    assert_eq!((&sound["rows"], &sound["broken"]), (&json!(1), &Value::Null), "{sound}");
+    verify(&test.client_with("upstream", &[Role::Submit]).await).await.problem(403, "forbidden");
+    test.database.execute("DROP TRIGGER audit_is_not_changed; UPDATE audit SET reason = '另有原因'").await;
+    let broken = verify(&desk).await.json();
+    assert_eq!((&broken["rows"], &broken["broken"]["how"]), (&json!(0), &json!("changed")), "{broken}");
+    done(&desk, "MINE", "withdraw").await;
     test.finish().await;
 }
 

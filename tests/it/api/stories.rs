@@ -82,6 +82,19 @@ async fn what_upstream_asked_later_is_told_too() {
     let story = story(&test, "AMENDED").await;
     let calls: Vec<_> = of(&story, "upstream").iter().map(|one| one["call"].clone()).collect();
     assert_eq!(calls, ["create", "amend", "withdraw"]);
+    // Under whose token, and from where, the audit log knows; who asks again has done nothing.
+    test.client.post("/v1/transfers/AMENDED/withdraw", &json!({"reason": "不去了"})).await;
+    let desk = test.client_with("desk", &[Role::Operate]).await;
+    let audit = desk.get("/v1/operator/audit?subject=transfer:AMENDED").await.json();
+    let rows: Vec<_> = audit["items"].as_array().expect("rows").iter().collect();
+    let said = |row: &Value| (row["act"].clone(), row["reason"].clone(), row["outcome"].clone());
+    assert_eq!(rows.len(), 2, "{audit}");
+    assert_eq!(said(rows[0]), (json!("withdraw"), json!("不去了"), json!("withdrawn")));
+    assert_eq!(said(rows[1]), (json!("amend"), json!(""), json!("amended: queued for smart_league")));
+    for row in rows {
+        assert!(row["author"].as_str().is_some_and(|name| name.starts_with("token:")), "{row}");
+        assert!(row["origin"].as_str().is_some_and(|from| from.starts_with("http")), "{row}");
+    }
     test.finish().await;
 }
 
@@ -164,6 +177,12 @@ async fn the_operators_face_is_not_for_submitters() {
         "/v1/operator/systems/fujian",
         "/v1/operator/alarms",
         "/v1/operator/callbacks",
+        "/v1/operator/transfers",
+        "/v1/operator/transfers:export",
+        "/v1/operator/stats",
+        "/v1/operator/failures",
+        "/v1/operator/bulk",
+        "/v1/operator/webhooks",
     ] {
         submitter.get(path).await.problem(403, "forbidden");
         none.get(path).await.problem(401, "unauthorized");
@@ -174,6 +193,7 @@ async fn the_operators_face_is_not_for_submitters() {
             assert!(!shown.text().contains(&clear), "{path} shows {clear}");
         }
     }
+    submitter.post("/v1/operator/transfers:search", &json!({})).await.problem(403, "forbidden");
     for (path, body) in [
         ("/v1/operator/systems/fujian/pause", json!({"reason": "试试"})),
         ("/v1/operator/alarms/clear", json!({"kind": "backlog", "reason": "试试"})),

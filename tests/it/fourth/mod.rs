@@ -135,7 +135,7 @@ async fn a_transfer_goes_there_and_is_completed_by_its_push() {
     let endpoint = &mut settings.systems.get_mut("hebei").expect("configured").endpoint;
     endpoint.carrier = Some(Arc::new(Partner { player, clock: clock.clone() }));
     let app = App::open(settings, clock).await.expect("it opens");
-    app.store.migrate().await.expect("the tables are made");
+    app.store.prepare(&app.sealer).await.expect("the tables are made");
 
     app.intake.create(document()).await.expect("it is taken in");
     let partner = app.partners[&system()].clone();

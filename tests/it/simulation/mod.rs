@@ -16,7 +16,7 @@ mod steps;
 mod stories;
 mod world;
 
-use crate::support::{Database, SIDES, in_time};
+use crate::support::{Database, SIDES, in_time, sealer};
 use league_gateway::store::Store;
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -41,7 +41,7 @@ async fn template() -> (TempDir, PathBuf) {
     let folder = world::folder();
     let file = folder.path().join("empty.db");
     let store = Store::connect(&Database::sqlite(&file).url).await.expect("it opens");
-    store.migrate().await.expect("the tables are made");
+    store.prepare(&sealer()).await.expect("the tables are made");
     store.close().await;
     (folder, file)
 }

@@ -1,7 +1,7 @@
 //! What can happen, one thing at a time, as the dice fall.
 
 use super::world::{UnderWay, World, pushed, replied};
-use crate::support::SIDES;
+use crate::support::{SIDES, upstream};
 use jiff::SignedDuration;
 use league_contract::RequestId;
 use league_gateway::intake::{IntakeError, Taken};
@@ -308,14 +308,14 @@ impl World {
             self.amend(at, &id).await;
             return;
         }
-        let answer = self.daemon(at).app.intake.withdraw(&id, "不转了").await;
+        let answer = self.daemon(at).app.intake.withdraw(&id, "不转了", &upstream()).await;
         self.tell(|| format!("upstream takes {id} back at daemon {at}: {}", answer.is_ok()));
         refused_at_most(answer);
     }
 
     pub(super) async fn amend(&mut self, at: usize, id: &RequestId) {
         let changes = json!({"member": {"phone": "13971000001"}});
-        let answer = self.daemon(at).app.intake.amend(id, &changes).await;
+        let answer = self.daemon(at).app.intake.amend(id, &changes, &upstream()).await;
         self.tell(|| format!("upstream amends {id} at daemon {at}: {}", answer.is_ok()));
         refused_at_most(answer);
     }

@@ -46,9 +46,16 @@ async fn broken(bench: &Bench) -> Option<(i64, &'static str)> {
 /// A vandal's statement, who has got rid of what keeps slips away.
 async fn vandalize(bench: &Bench, sql: &str) {
     let drops: &[&str] = if bench.database.url.starts_with("sqlite") {
-        &["DROP TRIGGER audit_is_not_changed", "DROP TRIGGER audit_is_not_removed"]
+        &[
+            "DROP TRIGGER audit_is_not_changed",
+            "DROP TRIGGER audit_is_not_removed",
+            "DROP TRIGGER audit_begins_at_one",
+        ]
     } else {
-        &["DROP TRIGGER audit_is_not_changed ON audit"]
+        &[
+            "DROP TRIGGER audit_is_not_changed ON audit",
+            "ALTER TABLE audit DROP CONSTRAINT audit_begins_at_one",
+        ]
     };
     for drop in drops {
         bench.execute(drop).await;
@@ -111,6 +118,70 @@ pub(super) async fn an_end_taken_off_is_found(bench: Bench) {
     assert_eq!(broken(&bench).await, Some((5, "end_changed")));
     bench.execute("DELETE FROM audit_end").await;
     assert_eq!(broken(&bench).await, Some((5, "end_changed")));
+}
+
+pub(super) async fn an_end_taken_off_is_found_after_the_next_acts(bench: Bench) {
+    filled(&bench).await;
+    vandalize(&bench, "DELETE FROM audit WHERE id > 2").await;
+    for n in 6..=8 {
+        bench.write(async |tx| add(tx, n).await).await;
+        assert_eq!(broken(&bench).await, Some((3, "missing")));
+    }
+    let rows = bench.read(async |tx| tx.audit_rows(None, None, 9).await).await;
+    assert_eq!(rows.iter().map(|row| row.id).collect::<Vec<_>>(), [9, 8, 7, 2, 1], "the gap stays");
+    assert_eq!(bench.number("SELECT COUNT(*) FROM alarms WHERE kind = 'audit'").await, 1, "told once");
+}
+
+pub(super) async fn a_log_that_was_emptied_is_found(bench: Bench) {
+    filled(&bench).await;
+    vandalize(&bench, "DELETE FROM audit").await;
+    assert_eq!(broken(&bench).await, Some((1, "end_missing")));
+    bench.execute("DELETE FROM audit_end").await;
+    assert_eq!(broken(&bench).await, Some((1, "end_changed")));
+    // A database that is current gets no new beginning, nor does the next act make one.
+    bench.store.prepare(&sealer()).await.expect("nothing to do");
+    assert_eq!(broken(&bench).await, Some((1, "end_changed")));
+    for n in 6..=7 {
+        bench.write(async |tx| add(tx, n).await).await;
+        assert_eq!(broken(&bench).await, Some((1, "missing")));
+    }
+}
+
+pub(super) async fn a_row_put_in_is_found(bench: Bench) {
+    filled(&bench).await;
+    let forged = |id: i64| {
+        format!(
+            "INSERT INTO audit SELECT {id}, at, 'user:boss', origin, 'close', 'transfer:A', 'forged', 'closed', hash \
+             FROM audit WHERE id = 1"
+        )
+    };
+    for id in [0, -7] {
+        let refused = bench.database.try_execute(&forged(id)).await.expect_err("the database refuses");
+        assert!(refused.to_string().contains("audit"), "{refused}");
+    }
+    vandalize(&bench, &forged(0)).await;
+    assert_eq!(broken(&bench).await, Some((0, "inserted")));
+    bench.execute("DELETE FROM audit WHERE id = 0").await;
+    assert_eq!(broken(&bench).await, None);
+    bench.execute(&forged(6)).await;
+    assert_eq!(broken(&bench).await, Some((6, "changed")));
+    bench.write(async |tx| add(tx, 7).await).await;
+    assert_eq!(broken(&bench).await, Some((6, "changed")), "the next act does not cover it");
+}
+
+pub(super) async fn an_older_log_gets_its_beginning_with_the_schema(bench: Bench) {
+    bench.execute("DELETE FROM audit_end").await;
+    let version = if bench.database.url.starts_with("sqlite") {
+        "DROP TRIGGER audit_begins_at_one"
+    } else {
+        "ALTER TABLE audit DROP CONSTRAINT audit_begins_at_one"
+    };
+    bench.execute(version).await;
+    bench.execute("DELETE FROM _sqlx_migrations WHERE version >= 10").await;
+    bench.store.prepare(&sealer()).await.expect("it is brought up to date");
+    assert_eq!(broken(&bench).await, None);
+    filled(&bench).await;
+    assert_eq!((verified(&bench).await.rows, broken(&bench).await), (5, None));
 }
 
 pub(super) async fn a_row_is_not_changed_or_removed_by_a_slip(bench: Bench) {

@@ -12,7 +12,7 @@ pub(super) trait Backend {
     /// A database of the law's own, ready for work.
     async fn migrated() -> Bench {
         let bench = Self::empty().await;
-        bench.store.migrate().await.expect("the schema is made");
+        bench.store.prepare(&super::audit::sealer()).await.expect("the schema is made");
         bench
     }
 }

@@ -66,6 +66,10 @@ macro_rules! every_law_on {
                 a_row_taken_out_is_found
                 rows_that_changed_places_are_found
                 an_end_taken_off_is_found
+                an_end_taken_off_is_found_after_the_next_acts
+                a_log_that_was_emptied_is_found
+                a_row_put_in_is_found
+                an_older_log_gets_its_beginning_with_the_schema
                 a_row_is_not_changed_or_removed_by_a_slip
                 what_is_not_committed_stands_nowhere
                 two_who_add_at_once_make_one_chain;

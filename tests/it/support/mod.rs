@@ -13,7 +13,7 @@ pub(crate) use dice::Dice;
 pub(crate) use http::{Answer, Client};
 pub(crate) use partners::{GUANGDONG_SECRET, SMART_LEAGUE_SECRET, guangdong, guangdong_body, smart_league};
 pub(crate) use people::{Person, SIDES, Side, document, organizations, person};
-pub(crate) use process::{address, program, signal};
+pub(crate) use process::{address, program, program_in, signal};
 
 use jiff::{SignedDuration, Timestamp};
 use league_directory::import::{Import, Mode};
@@ -23,6 +23,7 @@ use league_gateway::clock::Clock;
 use league_gateway::inbound::Polled;
 use league_gateway::lifecycle::{Ended, Lifecycle};
 use league_gateway::partner::Partner;
+use league_gateway::seal::Sealer;
 use league_gateway::store::{Attempt, CallbackRow, Stored, TimelineLine};
 use league_gateway::{api, settings};
 use league_sandbox::{Credentials, Fault, Faults, Pace, Report, Rule, Sandbox, SandboxConfig, Script, Urls};
@@ -35,6 +36,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 use tempfile::TempDir;
 use tokio_util::sync::CancellationToken;
+use zeroize::Zeroizing;
 
 /// The failure net: nothing that goes well comes near it.
 pub(crate) const NET: Duration = Duration::from_secs(30);
@@ -193,7 +195,7 @@ impl TestApp {
             let url = daemon.listening[0].url.clone();
             (Serving::Daemon(daemon), url)
         } else {
-            app.store.migrate().await.expect("the tables are made");
+            app.store.prepare(&app.sealer).await.expect("the tables are made");
             let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.expect("a port");
             let address = listener.local_addr().expect("its address");
             let lifecycle = Lifecycle::new(app.stop.clone());
@@ -512,14 +514,27 @@ pub(crate) fn base_config(urls: &Urls, database: &str) -> String {
         )
     };
     [
-        "[http]\nlisten = \"127.0.0.1:0\"\npublic_url = \"http://gateway.test\"\nrate_per_second = 100000\n".to_owned(),
+        "[http]\nlisten = \"127.0.0.1:0\"\npublic_url = \"http://gateway.test\"\nrate_per_second = 100000\n"
+            .to_owned(),
         format!("[database]\nurl = \"{database}\"\n"),
         system("smart_league", &urls.smart_league, "secrets = [\"sandbox-smart-league-secret\"]"),
         system("guangdong", &urls.guangdong, "secrets = [\"sandbox-guangdong-secret\"]"),
         system("fujian", &urls.fujian, "passwords = [\"sandbox-fujian-password\"]\nfeed_interval = \"10ms\""),
         "[delivery]\npoll_interval = \"20ms\"\nworker_id = \"test\"\n".to_owned(),
-        "[privacy]\nkeys = [\"k1:dGVzdC1rZXktdGVzdC1rZXktdGVzdC1rZXktdGVzdCE=\"]\nindex_key = \"aW5kZXgta2V5LWluZGV4LWtleS1pbmRleC1rZXktaW4=\"\n"
-            .to_owned(),
+        format!("[privacy]\nkeys = [\"{PRIVACY_KEY}\"]\nindex_key = \"{INDEX_KEY}\"\n"),
     ]
     .concat()
+}
+
+const PRIVACY_KEY: &str = "k1:dGVzdC1rZXktdGVzdC1rZXktdGVzdC1rZXktdGVzdCE=";
+const INDEX_KEY: &str = "aW5kZXgta2V5LWluZGV4LWtleS1pbmRleC1rZXktaW4=";
+
+/// The sealer of the tests' configuration.
+pub(crate) fn sealer() -> Sealer {
+    Sealer::new(&[Zeroizing::new(PRIVACY_KEY.to_owned())], INDEX_KEY).expect("keys")
+}
+
+/// Upstream, where a test calls for it what the interface calls.
+pub(crate) fn upstream() -> league_gateway::store::Author {
+    league_gateway::store::Author { name: "token:upstream".into(), origin: "http 127.0.0.1".into() }
 }

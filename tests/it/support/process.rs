@@ -5,8 +5,13 @@ use std::process::{Child, ChildStdout, Command};
 
 /// The program, in English, without our environment.
 pub(crate) fn program() -> Command {
+    program_in("en")
+}
+
+/// The same in a language.
+pub(crate) fn program_in(lang: &str) -> Command {
     let mut command = Command::new(env!("CARGO_BIN_EXE_league-gateway"));
-    command.env_clear().env("PATH", std::env::var_os("PATH").unwrap_or_default()).arg("--lang").arg("en");
+    command.env_clear().env("PATH", std::env::var_os("PATH").unwrap_or_default()).arg("--lang").arg(lang);
     command
 }
 

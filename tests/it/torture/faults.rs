@@ -210,7 +210,7 @@ fn resume(test: &TestApp, side: &Side) {
     test.config_files().iter().for_each(|file| {
         operator.arg("--config").arg(file);
     });
-    let resumed = operator.args(["systems", "resume", side.system]).output();
+    let resumed = operator.args(["systems", "resume", side.system, "--reason", "mended"]).output();
     let resumed = resumed.expect("runs");
     assert!(resumed.status.success(), "{}", String::from_utf8_lossy(&resumed.stderr));
 }
