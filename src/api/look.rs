@@ -25,7 +25,7 @@ const MOST: u32 = 1000;
 pub(super) struct Written {
     /// `csv` or `jsonl`.
     #[serde(default = "jsonl")]
-    #[param(value_type = Option<Format>)]
+    #[param(value_type = Option<Format>, inline)]
     format: Format,
 }
 
