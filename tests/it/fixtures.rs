@@ -209,7 +209,10 @@ async fn drift_is_not_green_where_nothing_was_compared() {
         let output = fixtures(Some(&test), &arguments).await;
         assert_eq!(output.status.code(), Some(4), "{}", said(&output));
         let says = said(&output);
-        assert!(says.contains("credentials refused") && says.contains(&format!("[systems.{system}]")), "{says}");
+        assert!(
+            says.contains("credentials refused") && says.contains(&format!("[systems.{system}]")),
+            "{says}"
+        );
     }
     test.finish_with_breaches().await;
 }
