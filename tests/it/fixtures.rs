@@ -293,7 +293,7 @@ async fn the_shipped_scenarios_end_as_they_say() {
         .expect("readable")
         .map(|entry| entry.expect("an entry").path().to_str().expect("UTF-8").to_owned())
         .collect();
-    assert!(files.len() >= 4);
+    assert!(files.len() >= 5);
     let shipped = shipped();
     let dir = shipped.to_str().expect("UTF-8");
     let mut arguments = vec!["scenario", "--dir", dir];
@@ -310,6 +310,12 @@ async fn the_shipped_scenarios_end_as_they_say() {
             "\"smart-league/check-not-found\"",
             "no case on stage has this request",
         ),
+        (
+            "[\"milestone approved\", \"completed\"]",
+            "[\"completed\"]",
+            "9d 1h: upstream is told [milestone approved, completed], not [completed]",
+        ),
+        ("[\"milestone account_created\"]", "[]", "9d: upstream is told [milestone account_created], not []"),
     ] {
         let text =
             fs::read_to_string(shipped.join("scenarios/approved-on-the-ninth-day.toml")).expect("readable");
