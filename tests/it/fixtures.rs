@@ -172,6 +172,51 @@ async fn drift_compares_structure_and_not_values() {
     test.finish_with_breaches().await;
 }
 
+/// Nothing compared is nothing known: an answer that nobody recorded is a finding, and so are credentials that they
+/// refuse.
+#[tokio::test]
+async fn drift_is_not_green_where_nothing_was_compared() {
+    let test = Setup::by_hand().on_the_wall().start().await;
+    let tree = tree();
+    // All that this tree knows of a query is that it may fail.
+    let query = tree.path().join("fujian/query-internal");
+    fs::create_dir_all(&query).expect("made");
+    for file in ["case.toml", "request.http", "response.http"] {
+        fs::copy(shipped().join("fujian/query-internal").join(file), query.join(file)).expect("copied");
+    }
+    let dir = tree.path().to_str().expect("UTF-8");
+    let against = &test.sandbox.urls().fujian;
+    let output = fixtures(Some(&test), &["drift", "--against", against, "--dir", dir]).await;
+    assert_eq!(output.status.code(), Some(4), "{}", said(&output));
+    let says = "1 of 1 answers were compared with nothing: no recording has such an answer";
+    assert!(said(&output).contains(says), "{}", said(&output));
+    test.finish_with_breaches().await;
+
+    let shipped = shipped();
+    let dir = shipped.to_str().expect("UTF-8");
+    let wrong = [
+        ("smart_league", "secrets = [\"not-their-secret\"]"),
+        ("guangdong", "secrets = [\"not-their-secret\"]"),
+        ("fujian", "passwords = [\"not-their-password\"]"),
+    ];
+    let more = wrong.map(|(system, line)| format!("[systems.{system}]\n{line}\n")).concat();
+    let test = Setup::by_hand().on_the_wall().config(&more).start().await;
+    let urls = test.sandbox.urls();
+    for (system, url) in
+        [("smart_league", &urls.smart_league), ("guangdong", &urls.guangdong), ("fujian", &urls.fujian)]
+    {
+        let arguments = ["drift", "--system", system, "--against", url, "--dir", dir];
+        let output = fixtures(Some(&test), &arguments).await;
+        assert_eq!(output.status.code(), Some(4), "{}", said(&output));
+        let says = said(&output);
+        assert!(
+            says.contains("credentials refused") && says.contains(&format!("[systems.{system}]")),
+            "{says}"
+        );
+    }
+    test.finish_with_breaches().await;
+}
+
 struct Served(Child);
 
 impl Drop for Served {
@@ -248,7 +293,7 @@ async fn the_shipped_scenarios_end_as_they_say() {
         .expect("readable")
         .map(|entry| entry.expect("an entry").path().to_str().expect("UTF-8").to_owned())
         .collect();
-    assert!(files.len() >= 4);
+    assert!(files.len() >= 5);
     let shipped = shipped();
     let dir = shipped.to_str().expect("UTF-8");
     let mut arguments = vec!["scenario", "--dir", dir];
@@ -265,6 +310,12 @@ async fn the_shipped_scenarios_end_as_they_say() {
             "\"smart-league/check-not-found\"",
             "no case on stage has this request",
         ),
+        (
+            "[\"milestone approved\", \"completed\"]",
+            "[\"completed\"]",
+            "9d 1h: upstream is told [milestone approved, completed], not [completed]",
+        ),
+        ("[\"milestone account_created\"]", "[]", "9d: upstream is told [milestone account_created], not []"),
     ] {
         let text =
             fs::read_to_string(shipped.join("scenarios/approved-on-the-ninth-day.toml")).expect("readable");

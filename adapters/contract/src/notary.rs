@@ -9,7 +9,9 @@ use jiff::Timestamp;
 
 /// One profile's signatures, made and verified with the configured secrets: pure, like the adapter.
 pub trait Notary: Send + Sync {
-    /// Whether a request of ours is signed over exactly its bytes, at a time within the window around `now`.
+    /// Whether a request of ours is signed over exactly its bytes, at a time within the window around `now`, and
+    /// whether whatever else follows from time and nonce is what the profile makes of them: a field that no signature
+    /// covers is called verified by this, too.
     ///
     /// # Errors
     /// [`NotaryError`] with what does not hold.

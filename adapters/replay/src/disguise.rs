@@ -156,9 +156,13 @@ impl Disguise {
         let real = real.expose();
         self.knows(real, &part);
         self.knows(&real.to_ascii_lowercase(), &part.to_ascii_lowercase());
-        // The last eight are an initial password, and partners speak of the last six.
-        for from in [10, 12] {
-            self.knows(&real[from..], &part[from..]);
+        // The last eight are an initial password, and partners speak of the last six; without the last one or the last
+        // four it is as good as whole.
+        for place in [10..18, 12..18, 0..17, 0..14] {
+            self.knows(&real[place.clone()], &part[place]);
+        }
+        for (real, part) in birth_dates(real).into_iter().zip(birth_dates(&part)) {
+            self.knows(&real, &part);
         }
         part
     }
@@ -187,6 +191,20 @@ impl Disguise {
             self.pairs.sort_by_key(|(real, _)| std::cmp::Reverse(real.len()));
         }
     }
+}
+
+/// The birth date of an ID number as people write it.
+fn birth_dates(id_number: &str) -> [String; 6] {
+    let (year, month, day) = (&id_number[6..10], &id_number[10..12], &id_number[12..14]);
+    let [short_month, short_day] = [month, day].map(|part| part.trim_start_matches('0'));
+    [
+        format!("{year}{month}{day}"),
+        format!("{year}-{month}-{day}"),
+        format!("{year}/{month}/{day}"),
+        format!("{year}.{month}.{day}"),
+        format!("{year}年{month}月{day}日"),
+        format!("{year}年{short_month}月{short_day}日"),
+    ]
 }
 
 fn replace(bytes: &[u8], worn: &[u8], instead: &[u8]) -> Vec<u8> {

@@ -3,7 +3,7 @@
 use base64::Engine as _;
 use base64::alphabet;
 use base64::engine::{DecodePaddingMode, GeneralPurpose, GeneralPurposeConfig};
-use encoding_rs::GB18030;
+use encoding_rs::{GB18030, UTF_16BE, UTF_16LE};
 use league_contract::text::half_width;
 use std::collections::BTreeSet;
 use std::ops::Range;
@@ -21,12 +21,17 @@ const BASE64_URL: GeneralPurpose = GeneralPurpose::new(
         .with_decode_padding_mode(DecodePaddingMode::Indifferent)
         .with_decode_allow_trailing_bits(true),
 );
-/// The shortest run that is looked at as Base64: eleven digits make sixteen characters.
+/// The shortest run in which anybody may be: eleven digits make sixteen characters. Of shorter ones only
+/// [`short_texts`] tells.
 const SHORTEST_BASE64: usize = 12;
+/// The fewest bytes in which a name is: two characters of GBK.
+const SHORTEST_INNER: usize = 4;
+/// The shortest run that is looked at as hex: two characters of GBK.
+const SHORTEST_HEX: usize = 8;
 /// One inside another, at most so often.
 const DEEPEST: usize = 4;
 /// At most so many texts of one message.
-const MOST_TEXTS: usize = 512;
+pub(crate) const MOST_TEXTS: usize = 4096;
 
 /// A value as its bytes may stand in a message, in a fixed order: the n-th dress of one value and of another are of a
 /// kind.
@@ -101,41 +106,83 @@ pub(crate) fn texts(message: &[u8]) -> Vec<(&'static str, String)> {
                 ];
                 open.extend(inner.into_iter().filter_map(|(dress, inner)| Some((dress, inner?, depth + 1))));
                 let runs = base64_runs(text.as_bytes()).into_iter();
+                let runs = runs.filter(|(place, _)| place.len() >= SHORTEST_BASE64);
                 open.extend(runs.map(|(_, inner)| ("in Base64", inner, depth + 1)));
+                open.extend(hex_runs(&text).map(|inner| ("in hex", inner, depth + 1)));
             }
-            found.push((dress, half_width(&text)));
+            found.push((dress, plain(&text)));
         }
     }
     found
 }
 
-/// The text of bytes: as UTF-8, and where they are none, as GB 18030 too.
+/// What is in runs of Base64 too short for a number: a name is. Mostly noise, so look there only for what is known.
+pub(crate) fn short_texts(text: &str) -> Vec<String> {
+    let runs = base64_runs(text.as_bytes()).into_iter();
+    let short = runs.filter(|(place, _)| place.len() < SHORTEST_BASE64);
+    short.flat_map(|(_, inner)| decoded(&inner)).map(|text| plain(&text)).collect()
+}
+
+/// The text of bytes: as UTF-8, and where they are none, as GB 18030 too; and as UTF-16, where that is text throughout.
 fn decoded(bytes: &[u8]) -> Vec<String> {
-    match std::str::from_utf8(bytes) {
+    let mut texts = match std::str::from_utf8(bytes) {
         Ok(text) => vec![text.to_owned()],
         Err(_) => vec![String::from_utf8_lossy(bytes).into_owned(), GB18030.decode(bytes).0.into_owned()],
-    }
+    };
+    let wide = [UTF_16LE, UTF_16BE].map(|encoding| encoding.decode_without_bom_handling(bytes));
+    let readable = |text: &str| text.chars().all(readable);
+    texts.extend(
+        wide.into_iter()
+            .filter(|(text, broken)| !broken && !text.is_empty() && readable(text))
+            .map(|(text, _)| text.into_owned()),
+    );
+    texts
+}
+
+/// What people write in, here: ASCII, Chinese and its signs.
+const fn readable(c: char) -> bool {
+    matches!(c, '\t' | '\n' | '\r' | ' '..='~' | '\u{A0}' | '·' | '\u{2000}'..='\u{206F}' | '\u{3000}'..='\u{9FFF}' | '\u{FEFF}' | '\u{FF00}'..='\u{FFEF}' | '\u{20000}'..='\u{3FFFF}')
+}
+
+/// Full-width forms, and the digits of other scripts, as ASCII.
+fn plain(text: &str) -> String {
+    half_width(text).chars().map(|c| ascii_digit(c).unwrap_or(c)).collect()
+}
+
+/// The ASCII digit for one of another script.
+fn ascii_digit(c: char) -> Option<char> {
+    /// Where the digits of a script begin: Arabic, Persian, N'Ko, those of India, Thai, Lao, Tibetan, Burmese, Khmer,
+    /// Mongolian, and mathematical ones.
+    const ZEROS: [u32; 23] = [
+        0x0660, 0x06F0, 0x07C0, 0x0966, 0x09E6, 0x0A66, 0x0AE6, 0x0B66, 0x0BE6, 0x0C66, 0x0CE6, 0x0D66,
+        0x0E50, 0x0ED0, 0x0F20, 0x1040, 0x17E0, 0x1810, 0x1D7CE, 0x1D7D8, 0x1D7E2, 0x1D7EC, 0x1D7F6,
+    ];
+    let zero = ZEROS.into_iter().find(|zero| (*zero..zero + 10).contains(&u32::from(c)))?;
+    char::from_digit(u32::from(c) - zero, 10)
+}
+
+/// The runs of hex digits in a text, as bytes; of an odd run all but its last and all but its first digit.
+fn hex_runs(text: &str) -> impl Iterator<Item = Vec<u8>> {
+    let runs = text.split(|c: char| !c.is_ascii_hexdigit()).filter(|run| run.len() >= SHORTEST_HEX);
+    runs.flat_map(|run| {
+        (0..=run.len() % 2).filter_map(|from| hex::decode(&run[from..from + run.len() / 2 * 2]).ok())
+    })
 }
 
 /// The runs of Base64 in a text, where they stand, and what is in them. Digits and letters alone may be something else;
 /// then what comes out is noise, and nobody is in it.
 pub(crate) fn base64_runs(text: &[u8]) -> Vec<(Range<usize>, Vec<u8>)> {
-    let part = |byte: u8| byte.is_ascii_alphanumeric() || b"+/-_=".contains(&byte);
+    let part = |byte: &u8| byte.is_ascii_alphanumeric() || b"+/-_".contains(byte);
     let mut found = Vec::new();
-    let mut begin = None;
-    for at in 0..=text.len() {
-        let inside = text.get(at).is_some_and(|byte| part(*byte));
-        match (begin, inside) {
-            (None, true) => begin = Some(at),
-            (Some(from), false) => {
-                let run = &text[from..at];
-                let inner = BASE64.decode(run).or_else(|_| BASE64_URL.decode(run)).ok();
-                let inner = inner.filter(|_| run.len() >= SHORTEST_BASE64);
-                found.extend(inner.map(|inner| (from..at, inner)));
-                begin = None;
-            }
-            (None, false) | (Some(_), true) => {}
-        }
+    let mut at = 0;
+    while at < text.len() {
+        let length = text[at..].iter().take_while(|byte| part(byte)).count();
+        let padding = text[at + length..].iter().take_while(|byte| **byte == b'=').count();
+        let run = &text[at..at + length];
+        let inner = BASE64.decode(run).or_else(|_| BASE64_URL.decode(run)).ok();
+        let inner = inner.filter(|inner| inner.len() >= SHORTEST_INNER);
+        found.extend(inner.map(|inner| (at..at + length + padding.min(2), inner)));
+        at += length + padding.max(1);
     }
     found
 }
@@ -169,12 +216,26 @@ fn unescaped_json(text: &str) -> Option<String> {
         if let Some(unit) = code.and_then(|code| u16::from_str_radix(code, 16).ok()) {
             units.push(unit);
             (rest, changed) = (&rest[6..], true);
+        } else if let Some(sign) = rest.strip_prefix('\\').and_then(|rest| rest.chars().next()).and_then(sign)
+        {
+            units.push(sign);
+            (rest, changed) = (&rest[2..], true);
         } else {
             units.extend(c.encode_utf16(&mut [0; 2]).iter());
             rest = &rest[c.len_utf8()..];
         }
     }
     changed.then(|| String::from_utf16_lossy(&units))
+}
+
+/// What a letter behind `\` stands for.
+fn sign(letter: char) -> Option<u16> {
+    let known =
+        [('n', '\n'), ('t', '\t'), ('r', '\r'), ('b', ' '), ('f', ' '), ('"', '"'), ('/', '/'), ('\\', '\\')];
+    known
+        .into_iter()
+        .find(|(known, _)| *known == letter)
+        .and_then(|(_, sign)| u16::try_from(u32::from(sign)).ok())
 }
 
 fn unescaped_xml(text: &str) -> Option<String> {

@@ -2,12 +2,14 @@
 //! what is known of those who were replaced; through every encoding and escape.
 
 use crate::People;
-use crate::dress::texts;
+use crate::dress::{MOST_TEXTS, short_texts, texts};
 use league_contract::identity::IdNumber;
 use league_contract::mask;
+use league_contract::text::invisible;
 use serde::Serialize;
 use std::collections::BTreeSet;
 use std::fmt;
+use std::ops::Range;
 
 /// Somebody real, perhaps. Shows nobody.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Serialize)]
@@ -30,6 +32,8 @@ pub enum Personal {
     Phone,
     /// A value that was to be replaced.
     Known,
+    /// Nobody was found in what was looked through, and that is not all.
+    Unread,
 }
 
 impl fmt::Display for Leak {
@@ -38,6 +42,7 @@ impl fmt::Display for Leak {
             Personal::IdNumber => "an ID number",
             Personal::Phone => "a mobile number",
             Personal::Known => "a value of the person",
+            Personal::Unread => return f.write_str("more is encoded in it than is looked through"),
         };
         write!(f, "{what} ({}), {}", self.masked, self.dress)
     }
@@ -46,8 +51,13 @@ impl fmt::Display for Leak {
 /// Who is in a message: numbers that are not made up, and any of the values that are `known`.
 #[must_use]
 pub fn leaks(message: &[u8], people: &People, known: &[String]) -> BTreeSet<Leak> {
+    let known: Vec<Sought> = known.iter().map(|value| Sought::new(value)).collect();
     let mut found = BTreeSet::new();
-    for (dress, text) in texts(message) {
+    let texts = texts(message);
+    if texts.len() >= MOST_TEXTS {
+        found.insert(Leak { what: Personal::Unread, masked: String::new(), dress: "encoded" });
+    }
+    for (dress, text) in texts {
         for number in numbers(&text) {
             let leak = match number {
                 Number::Id(number) if !people.made_up_id_number(&number) => {
@@ -60,13 +70,26 @@ pub fn leaks(message: &[u8], people: &People, known: &[String]) -> BTreeSet<Leak
             };
             found.insert(leak);
         }
-        let squeezed = squeezed(&text);
-        if known.iter().any(|value| stands(&text, value) || stands(&squeezed, value)) {
-            found.insert(Leak { what: Personal::Known, masked: "***".to_owned(), dress });
+        let mut know = |text: &str, dress| {
+            let bare = Bare::of(text);
+            if known.iter().any(|value| value.stands_in(text, &bare)) {
+                found.insert(Leak { what: Personal::Known, masked: "***".to_owned(), dress });
+            }
+        };
+        know(&text, dress);
+        if !known.is_empty() {
+            short_texts(&text).iter().for_each(|short| know(short, "in Base64"));
         }
     }
     found
 }
+
+/// The characters of an ID number.
+const ID_NUMBER: usize = 18;
+/// The digits of a mobile number; as many of anything are nobody else's by chance.
+const PHONE: usize = 11;
+/// Where a mobile number is parted by whatever signs: after so many digits. Other groups are a time or a list.
+const PARTED: [&[usize]; 3] = [&[3, 7], &[3], &[7]];
 
 /// A number of a person.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
@@ -75,21 +98,34 @@ pub(crate) enum Number {
     Phone(String),
 }
 
-/// The numbers in a text, also where separators stand between their digits.
+/// The numbers in a text, also where something stands between their digits, and where one is glued to another.
 pub(crate) fn numbers(text: &str) -> BTreeSet<Number> {
     let mut found = BTreeSet::new();
     for text in [text, &squeezed(text)] {
         for token in text.split(|c: char| !c.is_ascii_alphanumeric()).filter(|token| !is_digest(token)) {
             for run in runs(token) {
                 found.extend(number(run));
+                found.extend(glued(run));
             }
         }
     }
+    found.extend(Bare::of(text).spread());
     found
 }
 
+/// The ID numbers in a longer run of digits, and what is before and behind them.
+fn glued(run: &str) -> Vec<Number> {
+    let windows = (0..(run.len() + 1).saturating_sub(ID_NUMBER)).filter(|_| run.len() > ID_NUMBER);
+    let ids = windows.filter_map(|from| Some((from, number(&run[from..from + ID_NUMBER])?)));
+    ids.flat_map(|(from, id)| {
+        let beside = [&run[..from], &run[from + ID_NUMBER..]];
+        std::iter::once(id).chain(beside.into_iter().filter_map(number))
+    })
+    .collect()
+}
+
 fn number(run: &str) -> Option<Number> {
-    if run.len() == 18 {
+    if run.len() == ID_NUMBER {
         return IdNumber::parse(run).ok().map(|id| Number::Id(id.expose().to_owned()));
     }
     // With the country's code, perhaps.
@@ -107,13 +143,13 @@ fn is_digest(token: &str) -> bool {
     token.len() >= 32 && letters && token.bytes().all(|byte| byte.is_ascii_hexdigit())
 }
 
-/// The digits of a token, with an `X` that closes seventeen of them.
+/// The digits of a token, with an `X` that closes seventeen of them or more.
 fn runs(token: &str) -> impl Iterator<Item = &str> {
     let mut rest = token;
     std::iter::from_fn(move || {
         let begin = rest.find(|c: char| c.is_ascii_digit())?;
         let digits = rest[begin..].bytes().take_while(u8::is_ascii_digit).count();
-        let closed = digits == 17 && rest[begin + digits..].starts_with(['x', 'X']);
+        let closed = digits + 1 >= ID_NUMBER && rest[begin + digits..].starts_with(['x', 'X']);
         let (run, behind) = rest[begin..].split_at(digits + usize::from(closed));
         rest = behind;
         Some(run)
@@ -135,20 +171,92 @@ fn squeezed(text: &str) -> String {
     out
 }
 
-/// Whether a value stands in a text; one of digits not as part of a longer number.
-fn stands(text: &str, value: &str) -> bool {
-    let digit = |c: Option<char>| c.is_some_and(|c| c.is_ascii_digit());
-    let text = text.to_ascii_uppercase();
-    let value = value.to_ascii_uppercase();
-    if value.chars().count() < 2 {
-        return false;
+/// A value that must not be found.
+struct Sought {
+    value: String,
+    bare: String,
+}
+
+impl Sought {
+    fn new(value: &str) -> Self {
+        Self { value: value.to_ascii_uppercase(), bare: Bare::of(value).text }
     }
-    text.match_indices(&value).any(|(at, _)| {
-        let (before, behind) = (text[..at].chars().next_back(), text[at + value.len()..].chars().next());
-        let longer = digit(before) && value.starts_with(|c: char| c.is_ascii_digit())
-            || digit(behind) && value.ends_with(|c: char| c.is_ascii_digit());
-        !longer
-    })
+
+    fn stands_in(&self, text: &str, bare: &Bare) -> bool {
+        // As it stands, signs and all; one character is anything's.
+        let raw = self.value.chars().count() >= 2 && {
+            let text = text.to_ascii_uppercase();
+            let nothing = BTreeSet::new();
+            text.match_indices(&self.value).any(|(at, _)| !longer(&text, at..at + self.value.len(), &nothing))
+        };
+        raw || bare.holds(&self.bare)
+    }
+}
+
+/// A text's letters and digits alone, and between which of them something else stood: `李 雷`, `(138)0013-8000`.
+struct Bare {
+    text: String,
+    gaps: BTreeSet<usize>,
+}
+
+impl Bare {
+    fn of(text: &str) -> Self {
+        let mut bare = Self { text: String::with_capacity(text.len()), gaps: BTreeSet::new() };
+        for c in text.chars() {
+            if c.is_alphanumeric() && !invisible(c) {
+                bare.text.push(c.to_ascii_uppercase());
+            } else {
+                bare.gaps.insert(bare.text.len());
+            }
+        }
+        bare
+    }
+
+    /// Whether a bare value stands there. Where signs fall away, three letters meet by chance.
+    fn holds(&self, value: &str) -> bool {
+        let enough = value.chars().count() >= if value.is_ascii() { 4 } else { 2 };
+        let long = value.len() >= PHONE;
+        enough
+            && self
+                .text
+                .match_indices(value)
+                .any(|(at, _)| long || !longer(&self.text, at..at + value.len(), &self.gaps))
+    }
+
+    /// The numbers whose digits stand apart, whatever stands between them.
+    fn spread(&self) -> BTreeSet<Number> {
+        let mut found = BTreeSet::new();
+        for from in self.gaps.iter().copied().chain([0]).chain(self.starts()) {
+            for length in [ID_NUMBER, PHONE] {
+                let Some(run) = self.text.get(from..from + length) else { continue };
+                let parts: Vec<usize> =
+                    self.gaps.range(from + 1..from + length).map(|at| at - from).collect();
+                let parted = length == ID_NUMBER && !parts.is_empty() || PARTED.contains(&parts.as_slice());
+                let digits = run.as_bytes()[..length - 1].iter().all(u8::is_ascii_digit);
+                if parted && digits && !longer(&self.text, from..from + length, &self.gaps) {
+                    found.extend(number(run));
+                }
+            }
+        }
+        found
+    }
+
+    /// Where digits begin behind a letter.
+    fn starts(&self) -> impl Iterator<Item = usize> {
+        let letter = |c: char| !c.is_ascii_digit();
+        self.text.match_indices(letter).map(|(at, letter)| at + letter.len())
+    }
+}
+
+/// Whether the digits of a place are part of more digits.
+fn longer(text: &str, place: Range<usize>, gaps: &BTreeSet<usize>) -> bool {
+    let digit = |c: Option<char>| c.is_some_and(|c| c.is_ascii_digit());
+    let (before, behind) = (&text[..place.start], &text[place.end..]);
+    let inside = &text[place.clone()];
+    let joined =
+        |at: usize, one: Option<char>, other: Option<char>| !gaps.contains(&at) && digit(one) && digit(other);
+    joined(place.start, before.chars().next_back(), inside.chars().next())
+        || joined(place.end, inside.chars().next_back(), behind.chars().next())
 }
 
 #[cfg(test)]

@@ -59,8 +59,11 @@ impl fmt::Display for Rule {
 
 /// The files of a case.
 const FILES: [&str; 3] = ["case.toml", "request.http", "response.http"];
-/// What else stands beside the systems' folders: names, and beginnings of names.
-const BESIDE: [&str; 7] = ["callbacks", "config.toml", "people.toml", "scenarios", "README", ".git", "make_"];
+/// What else stands beside the systems' folders, and a script for each of them ([`script`]).
+const BESIDE: [&str; 6] =
+    ["callbacks", "config.toml", "people.toml", "scenarios", "README.md", ".gitattributes"];
+/// What is no part of the tree.
+const OUTSIDE: &str = ".git";
 
 /// Everything that is wrong with the tree below `root`, in order.
 ///
@@ -88,9 +91,11 @@ pub fn lint(
     book.duplicates();
     for case in &fixtures.cases {
         book.age(case);
-        book.leaking(case);
+        book.names(case);
     }
-    book.unused(root).map_err(|error| FixtureError { file: root.to_owned(), problem: error.to_string() })?;
+    let unreadable = |error: io::Error| FixtureError { file: root.to_owned(), problem: error.to_string() };
+    book.unused(root).map_err(unreadable)?;
+    book.leaking(root, "").map_err(unreadable)?;
     book.found.sort();
     Ok(book.found)
 }
@@ -104,7 +109,17 @@ struct Book<'a> {
 
 impl Book<'_> {
     fn report(&mut self, rule: Rule, place: impl Into<String>, problem: impl Into<String>) {
-        self.found.push(Finding { rule, place: place.into(), problem: problem.into() });
+        let place = self.shown(&place.into());
+        self.found.push(Finding { rule, place, problem: problem.into() });
+    }
+
+    /// A path without the names in which somebody is.
+    fn shown(&self, path: &str) -> String {
+        let parts = path.split('/').map(|name| {
+            let shows = leaks(name.as_bytes(), &self.people, &[]).is_empty();
+            if shows { name } else { "***" }
+        });
+        parts.collect::<Vec<_>>().join("/")
     }
 
     /// Whether the cases of a system are those of its profile.
@@ -144,7 +159,7 @@ impl Book<'_> {
         let mut found = Vec::new();
         for case in &self.fixtures.cases {
             match first.get(&essence(case)) {
-                Some(other) => found.push((case.name.clone(), format!("the same as {other}"))),
+                Some(other) => found.push((case.name.clone(), format!("the same as {}", self.shown(other)))),
                 None => drop(first.insert(essence(case), &case.name)),
             }
         }
@@ -166,13 +181,28 @@ impl Book<'_> {
         }
     }
 
-    fn leaking(&mut self, case: &Case) {
-        for file in FILES {
-            let Ok(bytes) = fs::read(case.dir.join(file)) else { continue };
-            for leak in leaks(&bytes, &self.people, &[]) {
-                self.report(Rule::Leaking, format!("{}/{file}", case.name), leak.to_string());
+    /// Who is in the files below a folder, and in their names: whatever is committed is read by somebody.
+    fn leaking(&mut self, root: &Path, below: &str) -> io::Result<()> {
+        for name in entries(&root.join(below))?.into_iter().filter(|name| name != OUTSIDE) {
+            let path = if below.is_empty() { name.clone() } else { format!("{below}/{name}") };
+            for leak in leaks(name.as_bytes(), &self.people, &[]) {
+                self.report(Rule::Leaking, &path, format!("its name: {leak}"));
+            }
+            let file = root.join(&path);
+            let kind = fs::symlink_metadata(&file)?.file_type();
+            if kind.is_dir() {
+                self.leaking(root, &path)?;
+            } else if kind.is_file() {
+                for leak in leaks(&fs::read(&file)?, &self.people, &[]) {
+                    self.report(Rule::Leaking, &path, leak.to_string());
+                }
             }
         }
+        Ok(())
+    }
+
+    /// Who a transfer names.
+    fn names(&mut self, case: &Case) {
         let Kind::Exchange(exchange) = &case.kind else { return };
         let Call::Submit(transfer) = &exchange.call else { return };
         for (field, name) in names(transfer) {
@@ -185,10 +215,12 @@ impl Book<'_> {
 
     fn unused(&mut self, root: &Path) -> io::Result<()> {
         let systems: Vec<String> = self.fixtures.configs.keys().map(System::as_path).collect();
-        for (parent, beside) in [("", BESIDE.as_slice()), ("callbacks/", &[])] {
+        let scripts = self.fixtures.configs.keys().map(script);
+        let beside: Vec<String> =
+            BESIDE.into_iter().chain([OUTSIDE]).map(str::to_owned).chain(scripts).collect();
+        for (parent, beside) in [("", beside.as_slice()), ("callbacks/", &[])] {
             for name in entries(&root.join(parent))? {
-                let known = systems.contains(&name) || beside.iter().any(|start| name.starts_with(start));
-                if !known {
+                if !systems.contains(&name) && !beside.contains(&name) {
                     self.report(Rule::Unused, format!("{parent}{name}"), "no system of config.toml has it");
                 }
             }
@@ -213,6 +245,11 @@ impl Book<'_> {
         }
         Ok(())
     }
+}
+
+/// The script that writes what a system says.
+fn script(system: &System) -> String {
+    format!("make_{}.py", system.as_str())
 }
 
 /// The names of persons in a transfer, by field.

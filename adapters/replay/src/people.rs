@@ -90,14 +90,14 @@ impl Cast {
         Self { key, parts: BTreeMap::new() }
     }
 
-    /// Another ID number: of the same year and sex, born in the same month or before, so that whoever was old enough
-    /// still is.
+    /// Another ID number: of the same year and sex, born on another day of the same month or before, so that whoever
+    /// was old enough still is.
     pub(crate) fn id_number(&mut self, real: &IdNumber) -> String {
         let born = real.birth_date();
         let sex = real.expose().as_bytes()[16] % 2;
         self.part(Role::IdNumber, real.expose(), |dice| {
             let month = 1 + dice.below(born.month().unsigned_abs().into());
-            let day = 1 + dice.below(28);
+            let day = 1 + (u64::from(born.day().unsigned_abs()) + dice.below(27)) % 28;
             let sequence = dice.below(500) * 2 + u64::from(sex);
             checked(&format!("{REGION}{:04}{month:02}{day:02}{sequence:03}", born.year()))
         })
@@ -201,6 +201,7 @@ mod tests {
                 assert_eq!(read.gender(), real.gender());
                 assert_eq!(read.birth_date().year(), real.birth_date().year());
                 assert!(YearMonth::of(read.birth_date()) <= YearMonth::of(real.birth_date()));
+                assert_ne!(read.birth_date(), real.birth_date());
                 assert_eq!(cast.id_number(&real), part, "the same person, the same part");
                 assert!(seen.insert(part), "no part is given twice");
             }

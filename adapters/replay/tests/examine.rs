@@ -119,6 +119,64 @@ fn a_request_of_another_moment_is_verified() {
     }
 }
 
+/// The text of an element `…/Parent/Name` of a message without comments; of a header, its value.
+fn value(request: &mut WireRequest, field: &str, change: impl FnOnce(&str) -> String) {
+    if let Some(name) = field.strip_prefix("request.header.") {
+        let header = request.headers.iter_mut().find(|(known, _)| known == name).expect("it stands");
+        header.1 = change(&header.1);
+        return;
+    }
+    let body = String::from_utf8(request.body.clone()).expect("UTF-8");
+    let mut path = field.rsplit('/');
+    let (name, parent) = (path.next().expect("a name"), path.next().expect("its parent"));
+    let from = body.find(&format!("{parent}>")).expect("the parent stands");
+    let from = from + body[from..].find(name).expect("the element stands");
+    let from = from + body[from..].find('>').expect("it opens") + 1;
+    let to = from + body[from..].find('<').expect("it closes");
+    request.body = [&body[..from], &change(&body[from..to]), &body[to..]].concat().into_bytes();
+}
+
+/// A field that is called verified is one of which a change is seen, whichever it is: another moment's value, or one
+/// that is long past or to come.
+#[test]
+fn each_verified_field_is_held_by_something() {
+    for registration in
+        [league_smart_league::REGISTRATION, league_guangdong::REGISTRATION, league_fujian::REGISTRATION]
+    {
+        let profile = profile(&registration);
+        let mut changed = 0;
+        for case in &profile.cases {
+            let Kind::Exchange(exchange) = &case.kind else { continue };
+            let Some(request) =
+                exchange.request.as_ref().filter(|one| std::str::from_utf8(&one.body).is_ok())
+            else {
+                continue;
+            };
+            for field in profile.examine(case).verified {
+                for seconds in [-60, 60, 86_400, 315_360_000] {
+                    let now = case.now + SignedDuration::from_secs(seconds);
+                    let at = CallContext { now, nonce: Nonce([seconds.to_le_bytes()[0]; 16]) };
+                    let mut other = profile.adapter.encode(&exchange.call, &at).expect("encoded");
+                    let mut strange = String::new();
+                    value(&mut other, &field, |text| {
+                        strange = text.to_owned();
+                        String::new()
+                    });
+                    let mut edited = request.clone();
+                    value(&mut edited, &field, |text| {
+                        assert_ne!(text, strange, "{field} is not volatile");
+                        strange.clone()
+                    });
+                    let examined = profile.with_request(case, |_| edited);
+                    assert!(!examined.passes(false), "{}: {field} of another moment passes", case.name);
+                    changed += 1;
+                }
+            }
+        }
+        assert!(changed >= 100, "{}: {changed}", registration.system);
+    }
+}
+
 /// Whoever changes a field and does not sign anew is found twice: by the field, and by the signature.
 #[test]
 fn a_changed_request_differs() {

@@ -112,6 +112,42 @@ fn every_rule_finds_what_it_is_for() {
     assert_eq!(leaking.iter().filter(|one| **one == place("case.toml")).count(), 2, "{leaking:?}");
 }
 
+/// Whatever is committed is looked into, and so are the names of what is committed.
+#[test]
+fn somebody_real_is_found_in_every_file_and_in_every_name() {
+    const ID_NUMBER: &str = "320102199508172342";
+    let files = [
+        "README.md",
+        "config.toml",
+        "people.toml",
+        "make_fujian.py",
+        "scenarios/check-in-deadline-missed.toml",
+        "fujian/submit-accepted/case.toml",
+        "hebei/deep/down/notes.txt",
+    ];
+    for written in [ID_NUMBER, "(136)6666 8888", "320102\t19950817\t2342"] {
+        let found = found(|root| {
+            for path in files.map(|file| root.join(file)) {
+                fs::create_dir_all(path.parent().expect("a folder")).expect("made");
+                let before = fs::read_to_string(&path).unwrap_or_default();
+                fs::write(&path, format!("{before}\n# {written}\n")).expect("written");
+            }
+        });
+        for file in files {
+            assert!(found.contains(&(Rule::Leaking, file.to_owned())), "{file}: {written}: {found:?}");
+        }
+    }
+    let found = found(|root| {
+        let case = root.join("fujian/submit-accepted");
+        fs::rename(&case, root.join(format!("fujian/submit-{ID_NUMBER}"))).expect("moved");
+        fs::write(root.join("make_13666668888.py"), "").expect("written");
+        fs::write(root.join("README-notes.txt"), "").expect("written");
+    });
+    let places = |wanted: Rule| found.iter().filter(move |(rule, _)| *rule == wanted).map(|(_, place)| place);
+    assert_eq!(places(Rule::Leaking).collect::<Vec<_>>(), ["***", "fujian/***"]);
+    assert_eq!(places(Rule::Unused).collect::<Vec<_>>(), ["***", "README-notes.txt"]);
+}
+
 #[test]
 fn a_code_without_a_case_is_found() {
     let found = found(|root| {
