@@ -1,29 +1,25 @@
 //! The addresses that the daemon listens on: TLS, client certificates, addresses of their own, and how much callers may take.
 
+use crate::support::authority::Authority;
 use crate::support::{Setup, TestApp, in_time, morning};
 use jiff::SignedDuration;
 use league_gateway::listener::{Address, Bound, TlsFiles};
-use rcgen::{BasicConstraints, CertificateParams, IsCa, Issuer, KeyPair};
 use std::path::PathBuf;
 use tempfile::TempDir;
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::TcpStream;
 
 /// An authority, and the files of what it signed.
-struct Authority {
+struct Signed {
     folder: TempDir,
-    issuer: Issuer<'static, KeyPair>,
+    authority: Authority,
 }
 
-impl Authority {
+impl Signed {
     fn new() -> Self {
-        let key = KeyPair::generate().expect("a key");
-        let mut params = CertificateParams::new(Vec::new()).expect("parameters");
-        params.is_ca = IsCa::Ca(BasicConstraints::Unconstrained);
-        let certificate = params.self_signed(&key).expect("signed");
-        let folder = tempfile::tempdir().expect("a folder");
-        std::fs::write(folder.path().join("ca.pem"), certificate.pem()).expect("written");
-        Self { folder, issuer: Issuer::new(params, key) }
+        let (folder, authority) = (tempfile::tempdir().expect("a folder"), Authority::new());
+        std::fs::write(folder.path().join("ca.pem"), &authority.pem).expect("written");
+        Self { folder, authority }
     }
 
     fn file(&self, name: &str) -> PathBuf {
@@ -36,10 +32,7 @@ impl Authority {
 
     /// Writes `NAME.pem` and `NAME.key`, good for the machine itself.
     fn sign(&self, name: &str) {
-        let key = KeyPair::generate().expect("a key");
-        let hosts = vec!["127.0.0.1".to_owned(), "localhost".to_owned()];
-        let params = CertificateParams::new(hosts).expect("parameters");
-        let certificate = params.signed_by(&key, &self.issuer).expect("signed");
+        let (certificate, key) = self.authority.sign(2020, 2040);
         std::fs::write(self.file(&format!("{name}.pem")), certificate.pem()).expect("written");
         std::fs::write(self.file(&format!("{name}.key")), key.serialize_pem()).expect("written");
     }
@@ -74,13 +67,13 @@ async fn health(client: &reqwest::Client, test: &TestApp) -> Option<u16> {
 
 #[tokio::test]
 async fn tls_is_spoken_where_it_is_configured() {
-    let authority = Authority::new();
+    let authority = Signed::new();
     authority.sign("server");
     let test = Setup::daemon().config(&format!("[http]\n{}", authority.keys("server"))).start().await;
     let url = test.listening()[0].url.clone();
     assert!(url.starts_with("https://127.0.0.1:"), "{url}");
     assert_eq!(health(&authority.client(None), &test).await, Some(200));
-    assert_eq!(health(&Authority::new().client(None), &test).await, None, "of another authority");
+    assert_eq!(health(&Signed::new().client(None), &test).await, None, "of another authority");
     let plain = format!("http://{}/healthz", url.trim_start_matches("https://"));
     assert_eq!(status(&authority.client(None), &plain).await, None);
     test.finish().await;
@@ -88,7 +81,7 @@ async fn tls_is_spoken_where_it_is_configured() {
 
 #[tokio::test]
 async fn without_a_certificate_of_its_authority_nobody_is_heard() {
-    let (servers, clients, others) = (Authority::new(), Authority::new(), Authority::new());
+    let (servers, clients, others) = (Signed::new(), Signed::new(), Signed::new());
     servers.sign("server");
     for authority in [&clients, &others] {
         authority.sign("client");
@@ -104,7 +97,7 @@ async fn without_a_certificate_of_its_authority_nobody_is_heard() {
 
 #[tokio::test]
 async fn a_new_certificate_is_taken_up_and_a_bad_one_is_not() {
-    let (old, new) = (Authority::new(), Authority::new());
+    let (old, new) = (Signed::new(), Signed::new());
     old.sign("server");
     new.sign("server");
     let test = Setup::daemon().config(&format!("[http]\n{}", old.keys("server"))).start().await;
@@ -124,7 +117,7 @@ async fn a_new_certificate_is_taken_up_and_a_bad_one_is_not() {
 
 #[tokio::test]
 async fn what_has_an_address_of_its_own_is_served_there_alone() {
-    let authority = Authority::new();
+    let authority = Signed::new();
     authority.sign("server");
     let tls = authority.keys("server");
     let config = format!(
@@ -202,7 +195,7 @@ async fn a_token_that_asks_too_much_waits() {
 
 #[test]
 fn a_file_that_is_no_certificate_is_named() {
-    let authority = Authority::new();
+    let authority = Signed::new();
     authority.sign("server");
     let files = |certificate: &str, key: &str| TlsFiles {
         certificate: authority.file(certificate),

@@ -1,8 +1,9 @@
 //! What the doctor finds, and what it says to mend.
 
+use crate::support::authority::Authority;
 use crate::support::{SIDES, Setup, TestApp, program};
 use league_sandbox::{Fault, FaultKind, Operation};
-use rcgen::{BasicConstraints, Certificate, CertificateParams, IsCa, Issuer, KeyPair, date_time_ymd};
+use rcgen::KeyPair;
 use rustls::pki_types::pem::PemObject as _;
 use rustls::pki_types::{CertificateDer, PrivatePkcs8KeyDer};
 use rustls::server::WebPkiClientVerifier;
@@ -12,62 +13,37 @@ use std::net::{SocketAddr, TcpListener};
 use std::process::Output;
 use std::sync::Arc;
 
-/// An authority of the test's own.
-struct Authority {
-    issuer: Issuer<'static, KeyPair>,
-    pem: String,
-}
-
-impl Authority {
-    fn new() -> Self {
-        let key = KeyPair::generate().expect("a key");
-        let mut params = CertificateParams::new(Vec::new()).expect("parameters");
-        params.is_ca = IsCa::Ca(BasicConstraints::Unconstrained);
-        let certificate = params.self_signed(&key).expect("signed");
-        Self { pem: certificate.pem(), issuer: Issuer::new(params, key) }
-    }
-
-    /// A certificate of the machine itself, good from one year to another, and its key.
-    fn sign(&self, from: i32, until: i32) -> (Certificate, KeyPair) {
-        let key = KeyPair::generate().expect("a key");
-        let mut params = CertificateParams::new(vec!["127.0.0.1".to_owned()]).expect("parameters");
-        params.not_before = date_time_ymd(from, 1, 1);
-        params.not_after = date_time_ymd(until, 1, 1);
-        (params.signed_by(&key, &self.issuer).expect("signed"), key)
-    }
-
-    /// A server on TLS that shakes hands with whoever comes, and says nothing else; `clients` are asked for certificates.
-    fn server(&self, (from, until): (i32, i32), clients: Option<&Self>) -> SocketAddr {
-        let (certificate, key) = self.sign(from, until);
-        let provider = Arc::new(rustls::crypto::ring::default_provider());
-        let builder = ServerConfig::builder_with_provider(provider.clone())
-            .with_safe_default_protocol_versions()
-            .expect("protocols");
-        let builder = match clients {
-            None => builder.with_no_client_auth(),
-            Some(clients) => {
-                let mut roots = RootCertStore::empty();
-                let root = CertificateDer::from_pem_slice(clients.pem.as_bytes()).expect("a certificate");
-                roots.add(root).expect("an authority");
-                let verifier = WebPkiClientVerifier::builder_with_provider(roots.into(), provider);
-                builder.with_client_cert_verifier(verifier.build().expect("a verifier"))
-            }
-        };
-        let key = PrivatePkcs8KeyDer::from(key.serialize_der());
-        let config = builder.with_single_cert(vec![certificate.der().clone()], key.into());
-        let config = Arc::new(config.expect("a certificate"));
-        let listener = TcpListener::bind("127.0.0.1:0").expect("a port");
-        let address = listener.local_addr().expect("its address");
-        std::thread::spawn(move || {
-            for stream in listener.incoming() {
-                let (Ok(mut stream), Ok(mut tls)) = (stream, ServerConnection::new(config.clone())) else {
-                    continue;
-                };
-                while tls.is_handshaking() && tls.complete_io(&mut stream).is_ok() {}
-            }
-        });
-        address
-    }
+/// A server on TLS that shakes hands with whoever comes, and says nothing else; `clients` are asked for certificates.
+fn server(authority: &Authority, (from, until): (i32, i32), clients: Option<&Authority>) -> SocketAddr {
+    let (certificate, key) = authority.sign(from, until);
+    let provider = Arc::new(rustls::crypto::ring::default_provider());
+    let builder = ServerConfig::builder_with_provider(provider.clone())
+        .with_safe_default_protocol_versions()
+        .expect("protocols");
+    let builder = match clients {
+        None => builder.with_no_client_auth(),
+        Some(clients) => {
+            let mut roots = RootCertStore::empty();
+            let root = CertificateDer::from_pem_slice(clients.pem.as_bytes()).expect("a certificate");
+            roots.add(root).expect("an authority");
+            let verifier = WebPkiClientVerifier::builder_with_provider(roots.into(), provider);
+            builder.with_client_cert_verifier(verifier.build().expect("a verifier"))
+        }
+    };
+    let key = PrivatePkcs8KeyDer::from(key.serialize_der());
+    let config = builder.with_single_cert(vec![certificate.der().clone()], key.into());
+    let config = Arc::new(config.expect("a certificate"));
+    let listener = TcpListener::bind("127.0.0.1:0").expect("a port");
+    let address = listener.local_addr().expect("its address");
+    std::thread::spawn(move || {
+        for stream in listener.incoming() {
+            let (Ok(mut stream), Ok(mut tls)) = (stream, ServerConnection::new(config.clone())) else {
+                continue;
+            };
+            while tls.is_handshaking() && tls.complete_io(&mut stream).is_ok() {}
+        }
+    });
+    address
 }
 
 async fn doctor(test: &TestApp, more: &str, arguments: &[&str]) -> (Option<i32>, Vec<Value>) {
@@ -200,7 +176,7 @@ fn behind(address: SocketAddr, more: &str) -> String {
 #[tokio::test]
 async fn a_certificate_that_has_ended_is_told_with_its_dates() {
     let test = Setup::by_hand().on_the_wall().start().await;
-    let more = behind(Authority::new().server((2020, 2021), None), "");
+    let more = behind(server(&Authority::new(), (2020, 2021), None), "");
     let (code, findings) = doctor(&test, &more, &[]).await;
     assert_eq!(code, Some(1));
     assert_eq!(failed(&findings), ["smart_league TLS", "smart_league query"]);
@@ -215,7 +191,7 @@ async fn an_authority_that_is_not_theirs_is_told() {
     let test = Setup::by_hand().on_the_wall().start().await;
     let (theirs, other) = (Authority::new(), Authority::new());
     let ca = test.file().with_file_name("ca.pem");
-    let more = behind(theirs.server((2020, 2040), None), &format!("ca_file = \"{}\"\n", ca.display()));
+    let more = behind(server(&theirs, (2020, 2040), None), &format!("ca_file = \"{}\"\n", ca.display()));
     std::fs::write(&ca, &other.pem).expect("written");
     let (_, findings) = doctor(&test, &more, &[]).await;
     let found = of(&findings, "systems", "smart_league TLS");
@@ -233,7 +209,7 @@ async fn an_authority_that_is_not_theirs_is_told() {
 async fn a_certificate_of_ours_that_is_missing_or_does_not_fit_is_told() {
     let test = Setup::by_hand().on_the_wall().start().await;
     let authority = Authority::new();
-    let address = authority.server((2020, 2040), Some(&authority));
+    let address = server(&authority, (2020, 2040), Some(&authority));
     let (_, findings) = doctor(&test, &behind(address, ""), &[]).await;
     let found = of(&findings, "systems", "smart_league client certificate");
     assert!(found["mend_en"].as_str().is_some_and(|text| text.contains("client_cert")), "{found}");

@@ -1,5 +1,6 @@
 //! What the tests share: a gateway with real sockets and a real file, beside the simulated partners.
 
+pub(crate) mod authority;
 mod database;
 mod dice;
 mod http;
