@@ -27,7 +27,7 @@ use std::fmt;
 /// A page looks at no more rows than this, where no index leads to what is looked for.
 pub const STRETCH: i64 = 20_000;
 /// Nor at more than these, where they lie scattered: by an index, or along the timelines.
-const SCATTERED: i64 = STRETCH / 4;
+const SCATTERED: i64 = STRETCH / 8;
 
 /// What a list is narrowed to: all of it together. What is left out does not narrow.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
