@@ -28,6 +28,7 @@ use league_contract::{EventSource, Registration, System};
 use metrics_exporter_prometheus::PrometheusHandle;
 use std::sync::Arc;
 use std::sync::atomic::AtomicBool;
+use tokio::sync::Semaphore;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
@@ -357,6 +358,7 @@ impl App {
             organizations: self.organizations.clone(),
             webhooks: self.webhook_desk(),
             rates: Rates::new(self.settings.http.rate_per_second),
+            verifying: Semaphore::new(1),
             public_url: self.settings.public_url.clone(),
             stop: self.stop.clone(),
             metrics,
@@ -496,8 +498,11 @@ impl App {
             self.bell.ring();
         }
         for target in self.webhooks.iter() {
-            let after = new.webhooks.iter().find(|after| after.name == target.name);
-            if after.is_some_and(|after| target.secrets.take_over(&after.secrets)) {
+            let Some(after) = new.webhooks.iter().find(|after| after.name == target.name) else { continue };
+            if (&after.endpoint.origin, &after.path) != (&target.endpoint.origin, &target.path) {
+                // The new address's secrets are not the old one's business.
+                done.push(Reloaded::NeedsRestart(format!("webhooks.{}.url", target.name)));
+            } else if target.secrets.take_over(&after.secrets) {
                 done.push(Reloaded::WebhookSecrets(target.name.clone()));
             }
         }

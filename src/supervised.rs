@@ -3,7 +3,27 @@
 
 use crate::clock::Clock;
 use jiff::SignedDuration;
+use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
 use sd_notify::NotifyState;
+
+/// Lets this process open so many files, as far as it may.
+///
+/// # Errors
+/// How many it may open, where that is less.
+pub fn open_files(wanted: u64) -> Result<(), u64> {
+    let Rlimit { current, maximum } = getrlimit(Resource::Nofile);
+    // No limit is none.
+    let (Some(now), most) = (current, maximum.unwrap_or(u64::MAX)) else { return Ok(()) };
+    if now >= wanted {
+        return Ok(());
+    }
+    let raised = setrlimit(Resource::Nofile, Rlimit { current: Some(wanted.min(most)), maximum });
+    match raised {
+        Ok(()) if most >= wanted => Ok(()),
+        Ok(()) => Err(most),
+        Err(_) => Err(now),
+    }
+}
 
 /// The daemon listens and delivers; `status` is shown beside it.
 pub fn ready(status: &str) {

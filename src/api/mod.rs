@@ -41,6 +41,7 @@ pub use rates::Rates;
 use std::net::{IpAddr, SocketAddr};
 use std::sync::Arc;
 use std::time::Duration;
+use tokio::sync::Semaphore;
 use tokio_util::sync::CancellationToken;
 use tower_http::catch_panic::CatchPanicLayer;
 use tower_http::timeout::TimeoutLayer;
@@ -77,6 +78,8 @@ pub struct ApiState {
     pub webhooks: Desk,
     /// How much callers may ask.
     pub rates: Rates,
+    /// Whose turn it is to verify the audit log.
+    pub verifying: Semaphore,
     /// How others reach us.
     pub public_url: String,
     /// Cancelled when the daemon stops: nobody is kept waiting then.

@@ -2,13 +2,14 @@
 
 use super::params::{Params, TransferAct};
 use super::transfers::{json, reason_of};
-use super::{ApiProblem, Authenticated, MAX_DOCUMENT, OPERATORS, ProblemDocument, Shared, VIEWERS};
+use super::{ApiProblem, Authenticated, MAX_DOCUMENT, OPERATORS, ProblemDocument, Shared};
 use crate::operator::{Acted, Operator};
 use crate::store::{AuditRow, Verified};
 use crate::view::{Bilingual, ReasonBody, TransferView};
 use axum::Json;
 use axum::body::Body;
 use axum::extract::State;
+use jiff::SignedDuration;
 use serde::{Deserialize, Serialize};
 use utoipa::{IntoParams, ToSchema};
 
@@ -93,15 +94,21 @@ pub(super) async fn audit(
     Ok(Json(AuditPage { items, next }))
 }
 
+/// Whoever wants to verify while somebody else does comes back then.
+const VERIFYING: SignedDuration = SignedDuration::from_secs(5);
+
 /// Follow the audit log's chain of hashes from its beginning. `broken` says where it breaks, if it does: then somebody was in the database.
+/// One at a time: the log may be long.
 #[utoipa::path(get, path = "/v1/operator/audit:verify", operation_id = "verifyAudit", tag = "operator",
     responses((status = 200, description = "What was found.", body = Verified), (status = 401, body = ProblemDocument), (status = 403, body = ProblemDocument)))]
 pub(super) async fn verify(
     State(state): Shared,
     caller: Authenticated,
 ) -> Result<Json<Verified>, ApiProblem> {
-    caller.require(&state, &VIEWERS)?;
-    let mut tx = state.store.read("audit").await.map_err(|error| ApiProblem::internal(&state, &error))?;
-    let verified = tx.verify_audit(&state.intake.sealer).await;
+    caller.require(&state, &OPERATORS)?;
+    let Ok(_turn) = state.verifying.try_acquire() else {
+        return Err(ApiProblem::too_many(&state, VERIFYING));
+    };
+    let verified = state.store.verify_audit(&state.intake.sealer).await;
     verified.map(Json).map_err(|error| ApiProblem::internal(&state, &error))
 }

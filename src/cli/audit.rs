@@ -51,7 +51,7 @@ pub(super) async fn run(context: &Context, command: AuditCommand) -> Done {
             })
         }
         AuditCommand::Verify => {
-            let verified = app.store.read("audit").await?.verify_audit(&app.sealer).await?;
+            let verified = app.store.verify_audit(&app.sealer).await?;
             if out.json {
                 out.value(&verified)?;
             } else {

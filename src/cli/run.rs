@@ -16,6 +16,9 @@ use std::collections::BTreeSet;
 use std::path::PathBuf;
 use std::sync::Arc;
 
+/// What a daemon opens beside callers' connections: to partners, databases, files.
+const OWN_FILES: u64 = 300;
+
 #[derive(Args, Debug)]
 pub(super) struct RunArgs {
     /// The form of log lines
@@ -36,6 +39,14 @@ pub(super) async fn run(context: &Context, args: RunArgs) -> Done {
     let (collector, worker) = (settings.collector.clone(), settings.worker_id.clone());
     let mut signals = Signals::catch()?;
     let hangups = Hangups::catch()?;
+    let connections = settings.http.addresses() * u64::from(settings.http.max_connections);
+    if let Err(most) = supervised::open_files(connections + OWN_FILES) {
+        tracing::warn!(
+            most,
+            connections,
+            "fewer files may be open than there may be connections: raise LimitNOFILE, or lower http.max_connections"
+        );
+    }
     let app = Arc::new(App::open(settings, Clock::Wall).await?);
     // A new database is made, another schema refused before anything is touched.
     if app.store.schema().await? != SchemaState::Empty {
@@ -68,7 +79,11 @@ pub(super) async fn run(context: &Context, args: RunArgs) -> Done {
     app.store.close().await;
     #[cfg(feature = "otlp")]
     if let Some(exporter) = exporter {
-        exporter.stop().await;
+        // A collector that hangs is not waited for by whoever is in a hurry.
+        tokio::select! {
+            () = exporter.stop() => {}
+            () = signals.next() => {}
+        }
     }
     match ended {
         Ended::Clean => tracing::info!("stopped: everything in flight is settled"),

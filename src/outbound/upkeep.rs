@@ -28,6 +28,8 @@ pub struct Upkeep {
     walk: Option<Walk>,
     resealed: u64,
     missing: BTreeMap<String, u64>,
+    /// Whether the walk's end was told.
+    told: bool,
 }
 
 impl Upkeep {
@@ -45,6 +47,7 @@ impl Upkeep {
             walk: Some(Walk::default()),
             resealed: 0,
             missing: BTreeMap::new(),
+            told: false,
         }
     }
 
@@ -86,7 +89,8 @@ impl Upkeep {
     }
 
     /// Raised while keys are missing; the walk after the next start finds whether they are back.
-    async fn alarm(&self, missing: &BTreeMap<String, u64>, now: Timestamp) -> Result<(), StoreError> {
+    async fn alarm(&self, now: Timestamp) -> Result<(), StoreError> {
+        let missing = &self.missing;
         let mut tx = self.retention.store.write("missing keys").await?;
         if missing.is_empty() {
             tx.clear_alarm(None, AlarmKind::Keys, None, now).await?;
@@ -106,7 +110,7 @@ impl Upkeep {
 
     async fn rotate(&mut self, now: Timestamp) -> Result<(), StoreError> {
         for _ in 0..STEPS {
-            let Some(walk) = self.walk else { return Ok(()) };
+            let Some(walk) = self.walk else { break };
             let rotated = self.rotation.step(walk).await?;
             self.resealed += rotated.resealed;
             for (id, count) in rotated.found {
@@ -116,16 +120,16 @@ impl Upkeep {
             }
             self.walk = rotated.next;
         }
-        if self.walk.is_none() {
-            let missing = std::mem::take(&mut self.missing);
-            for (key, values) in &missing {
+        if self.walk.is_none() && !self.told {
+            despite_races(|| self.alarm(now)).await?;
+            self.told = true;
+            for (key, values) in &self.missing {
                 tracing::error!(
                     key,
                     values,
                     "sealed with a key that is not among privacy.keys: put it back behind the first"
                 );
             }
-            despite_races(|| self.alarm(&missing, now)).await?;
             let values = std::mem::take(&mut self.resealed);
             if values > 0 {
                 tracing::info!(values, "what was under an older key is sealed anew: see `keys status`");

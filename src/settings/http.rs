@@ -18,6 +18,14 @@ pub struct HttpSettings {
     pub rate_per_second: u32,
 }
 
+impl HttpSettings {
+    /// How many addresses there are.
+    #[must_use]
+    pub fn addresses(&self) -> u64 {
+        1 + u64::from(self.callbacks.is_some()) + u64::from(self.operator.is_some())
+    }
+}
+
 pub(super) fn read(reader: &mut Reader) -> Option<HttpSettings> {
     let upstream = address(reader, "http");
     let [callbacks, operator] = ["http.callbacks", "http.operator"].map(|section| {

@@ -1,8 +1,8 @@
-//! The audit log: what people did, in a chain of keyed hashes. Rows are only added; [`Tx::verify_audit`] finds one that was
+//! The audit log: what people did, in a chain of keyed hashes. Rows are only added; [`Store::verify_audit`] finds one that was
 //! changed, taken out, put in or put elsewhere, and an end that is missing.
 
 use super::StoreError;
-use super::tx::{Tx, execute, on};
+use super::tx::{Store, Tx, execute, on};
 use crate::alarm::AlarmKind;
 use crate::seal::Sealer;
 use jiff::Timestamp;
@@ -123,14 +123,17 @@ fn mark(sealer: &Sealer, rows: i64, hash: &[u8]) -> Vec<u8> {
 }
 
 impl Tx {
-    /// Marks the end of a log that has not begun: from then on one that is emptied shows.
+    /// Marks the end of a log that has not begun: from then on one that is emptied shows. Where there may have been a log `before`, none can
+    /// have begun as long as there is no token and no act on many: each of these leaves a row in it.
     ///
     /// # Errors
     /// [`StoreError`].
-    pub async fn begin_audit(&mut self, sealer: &Sealer) -> Result<(), StoreError> {
+    pub async fn begin_audit(&mut self, sealer: &Sealer, before: bool) -> Result<(), StoreError> {
         execute!(self, "beginning the audit log", sqlx::query(
-            "INSERT INTO audit_end (id, rows, mark) SELECT 1, 0, $1 WHERE NOT EXISTS (SELECT 1 FROM audit) ON CONFLICT (id) DO NOTHING")
-            .bind(mark(sealer, 0, &[])))?;
+            "INSERT INTO audit_end (id, rows, mark) SELECT 1, 0, $1 WHERE NOT EXISTS (SELECT 1 FROM audit) \
+             AND NOT ($2 AND (EXISTS (SELECT 1 FROM tokens) OR EXISTS (SELECT 1 FROM bulk_acts))) ON CONFLICT (id) DO NOTHING")
+            .bind(mark(sealer, 0, &[]))
+            .bind(before))?;
         Ok(())
     }
 
@@ -239,37 +242,37 @@ impl Tx {
         Ok(rows.into_iter().map(AuditRow::from).collect())
     }
 
-    /// Follows the whole chain from its beginning.
-    ///
-    /// # Errors
-    /// [`StoreError`]; a chain that breaks is no error, but what was found.
-    pub async fn verify_audit(&mut self, sealer: &Sealer) -> Result<Verified, StoreError> {
-        let (mut sound, mut hash, mut from) = (0, Vec::new(), i64::MIN);
-        let end = |rows, hash: &[u8], broken| Verified { rows, hash: hex::encode(hash), broken };
-        loop {
-            let rows: Vec<Row> = on!(self, "verifying the audit log", db => sqlx::query_as(
-                "SELECT id, at, author, origin, act, subject, reason, outcome, hash FROM audit \
-                 WHERE id >= $1 ORDER BY id LIMIT $2")
-                .bind(from)
-                .bind(ROWS)
-                .fetch_all(db))?;
-            if rows.is_empty() {
-                break;
-            }
-            for row in rows {
-                let broken = match row.id.cmp(&(sound + 1)) {
-                    Ordering::Less => Some(Broken { row: row.id, how: "inserted" }),
-                    Ordering::Greater => Some(Broken { row: sound + 1, how: "missing" }),
-                    Ordering::Equal if row.hash != row.hash(sealer, &hash) => {
-                        Some(Broken { row: row.id, how: "changed" })
-                    }
-                    Ordering::Equal => None,
-                };
-                if broken.is_some() {
-                    return Ok(end(sound, &hash, broken));
+    /// Follows a stretch of the chain from where it was left; what was found, at its end or where it breaks.
+    async fn follow_audit(
+        &mut self,
+        sealer: &Sealer,
+        chain: &mut Chain,
+    ) -> Result<Option<Verified>, StoreError> {
+        let Chain { sound, hash, from } = chain;
+        let end = |rows, hash: &[u8], broken| Some(Verified { rows, hash: hex::encode(hash), broken });
+        let rows: Vec<Row> = on!(self, "verifying the audit log", db => sqlx::query_as(
+            "SELECT id, at, author, origin, act, subject, reason, outcome, hash FROM audit \
+             WHERE id >= $1 ORDER BY id LIMIT $2")
+            .bind(*from)
+            .bind(ROWS)
+            .fetch_all(db))?;
+        let is_end = rows.is_empty();
+        for row in rows {
+            let broken = match row.id.cmp(&(*sound + 1)) {
+                Ordering::Less => Some(Broken { row: row.id, how: "inserted" }),
+                Ordering::Greater => Some(Broken { row: *sound + 1, how: "missing" }),
+                Ordering::Equal if row.hash != row.hash(sealer, hash) => {
+                    Some(Broken { row: row.id, how: "changed" })
                 }
-                (sound, hash, from) = (row.id, row.hash, row.id.saturating_add(1));
+                Ordering::Equal => None,
+            };
+            if broken.is_some() {
+                return Ok(end(*sound, hash, broken));
             }
+            (*sound, *hash, *from) = (row.id, row.hash, row.id.saturating_add(1));
+        }
+        if !is_end {
+            return Ok(None);
         }
         // A database whose key was dropped may have two of a number.
         let all: i64 = on!(self, "verifying the audit log", db =>
@@ -277,11 +280,35 @@ impl Tx {
         let marked: Option<(i64, Vec<u8>)> = on!(self, "verifying the audit log", db =>
             sqlx::query_as("SELECT rows, mark FROM audit_end WHERE id = 1").fetch_optional(db))?;
         let how = match marked {
-            Some(_) if all > sound => Some("inserted"),
-            Some((rows, found)) if rows == sound && found == mark(sealer, sound, &hash) => None,
-            Some((rows, _)) if rows > sound => Some("end_missing"),
+            Some(_) if all > *sound => Some("inserted"),
+            Some((rows, found)) if rows == *sound && found == mark(sealer, *sound, hash) => None,
+            Some((rows, _)) if rows > *sound => Some("end_missing"),
             Some(_) | None => Some("end_changed"),
         };
-        Ok(end(sound, &hash, how.map(|how| Broken { row: sound + 1, how })))
+        Ok(end(*sound, hash, how.map(|how| Broken { row: *sound + 1, how })))
+    }
+}
+
+/// How far a chain was followed.
+struct Chain {
+    sound: i64,
+    hash: Vec<u8>,
+    from: i64,
+}
+
+impl Store {
+    /// Follows the whole chain from its beginning, a look for each stretch: a long log must not keep a connection from everybody else.
+    ///
+    /// # Errors
+    /// [`StoreError`]; a chain that breaks is no error, but what was found.
+    pub async fn verify_audit(&self, sealer: &Sealer) -> Result<Verified, StoreError> {
+        let mut chain = Chain { sound: 0, hash: Vec::new(), from: i64::MIN };
+        loop {
+            // Rows are only added: what was followed stays, and the end is looked at in one look with its mark.
+            let mut look = self.read("verify audit").await?;
+            if let Some(found) = look.follow_audit(sealer, &mut chain).await? {
+                return Ok(found);
+            }
+        }
     }
 }

@@ -34,6 +34,9 @@ const POSTGRES_CONNECTIONS: u32 = 9;
 const WRITERS_CACHE: &str = "-4096";
 const READERS_CACHE: &str = "-512";
 
+/// The schema version from which on there is an audit log.
+const FIRST_WITH_AUDIT: i64 = 4;
+
 /// No answer to a statement takes longer; what waits for locks of others gives up before.
 const LONGEST: Duration = Duration::from_secs(30);
 
@@ -337,13 +340,14 @@ impl Store {
     /// # Errors
     /// [`StoreError::Schema`], [`StoreError::Database`].
     pub async fn prepare(&self, sealer: &Sealer) -> Result<(), StoreError> {
-        let before = self.schema().await?;
+        let may_have_begun = match self.schema().await? {
+            SchemaState::Empty => false,
+            SchemaState::Behind(version) => version >= FIRST_WITH_AUDIT,
+            SchemaState::Current | SchemaState::Ahead(_) => return self.migrate().await,
+        };
         self.migrate().await?;
-        if before == SchemaState::Current {
-            return Ok(());
-        }
         let mut tx = self.write("begin audit").await?;
-        tx.begin_audit(sealer).await?;
+        tx.begin_audit(sealer, may_have_begun).await?;
         tx.commit().await
     }
 

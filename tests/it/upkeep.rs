@@ -211,10 +211,8 @@ async fn personal_data_is_erased_after_its_time(setup: Setup) {
     assert_eq!(rows, 1, "one step was enough");
     next_day.look(now).await.expect("it looks");
     assert_eq!(test.count("audit").await, rows, "once a day");
-    let mut look = test.app.store.read("audit").await.expect("the store answers");
-    let audit = look.verify_audit(&test.app.sealer).await.expect("it can be read");
+    let audit = test.app.store.verify_audit(&test.app.sealer).await.expect("it can be read");
     assert_eq!(audit.broken, None);
-    drop(look);
     test.finish().await;
 }
 
@@ -343,6 +341,28 @@ async fn a_value_that_changed_meanwhile_is_not_written_over() {
         assert_eq!(test.get("BJ-1").await["state"], "completed");
         test.finish().await;
     }
+}
+
+/// However few values there are.
+#[tokio::test]
+async fn a_key_that_is_missing_is_an_alarm_until_it_is_back() {
+    let test = Setup::by_hand().start().await;
+    test.submit(&document("BJ-1", 1, "320000", "共青团南京大学委员会")).await;
+    let open = async |test: &TestApp| {
+        let mut upkeep = test.app.upkeep();
+        for _ in 0..10 {
+            upkeep.look(test.app.clock.now()).await.expect("it looks");
+        }
+        let alarms = test.app.store.read("test").await.expect("it begins").alarms(true, 10).await;
+        alarms.expect("they are read").into_iter().map(|alarm| alarm.kind).collect::<Vec<_>>()
+    };
+    assert!(open(&test).await.is_empty());
+    let test = test.restart(&format!("[privacy]\nkeys = [\"{NEW_KEY}\"]\n")).await;
+    assert_eq!(open(&test).await, ["keys"]);
+    let test = test.restart(&format!("[privacy]\nkeys = [\"{NEW_KEY}\", \"{OLD_KEY}\"]\n")).await;
+    assert!(open(&test).await.is_empty());
+    test.run_until_idle().await;
+    test.finish().await;
 }
 
 #[tokio::test]

@@ -397,6 +397,18 @@ async fn a_secret_is_changed_while_the_daemon_runs() {
     let done = test.app.reload(&new).await.expect("it is taken over");
     assert_eq!(done, [Reloaded::WebhookSecrets("upstream".to_owned())]);
     assert_eq!(test.app.reload(&new).await.expect("it is taken over"), [], "they are the same now");
+    let text = std::fs::read_to_string(&more)
+        .expect("read")
+        .replace("/hook?", "/other?")
+        .replace(SECRETS[0], SECRETS[1]);
+    std::fs::write(&more, text).expect("written");
+    let other = settings::load(&test.config_files(), &REGISTRATIONS).expect("the configuration is right");
+    let done = test.app.reload(&other).await.expect("it is taken over");
+    assert_eq!(
+        done,
+        [Reloaded::NeedsRestart("webhooks.upstream.url".to_owned())],
+        "its secrets wait for that"
+    );
     test.later(10).await;
     assert_eq!(tell(&mut sender).await, Round::UpToDate);
     assert_eq!(hook.taken().len(), feed(&test).await.len());

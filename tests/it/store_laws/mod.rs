@@ -70,6 +70,7 @@ macro_rules! every_law_on {
                 a_log_that_was_emptied_is_found
                 a_row_put_in_is_found
                 an_older_log_gets_its_beginning_with_the_schema
+                an_emptied_log_gets_no_beginning_with_the_schema
                 a_row_is_not_changed_or_removed_by_a_slip
                 what_is_not_committed_stands_nowhere
                 two_who_add_at_once_make_one_chain;
