@@ -173,9 +173,14 @@ impl Context {
     fn author(&self, name: &str) -> Result<Author, Failure> {
         name_of(name).map(user).ok_or_else(|| {
             Failure::Usage(match self.out.chinese() {
-                true => format!("操作人（--by，默认为环境变量 USER）须为 1 至 {LONGEST_NAME} 个可显示的字符"),
+                true => format!(
+                    "操作人（--by，默认为环境变量 USER）须为 1 至 {LONGEST_NAME} 个可显示的字符，不得含不可见字符"
+                ),
                 false => {
-                    format!("who acts (--by, else $USER) must have 1 to {LONGEST_NAME} printable characters")
+                    format!(
+                        "who acts (--by, else $USER) must have 1 to {LONGEST_NAME} printable characters, none of \
+                         them invisible"
+                    )
                 }
             })
         })
@@ -207,7 +212,12 @@ fn session_author() -> Author {
 
 /// A name that the audit log can hold, if it is one.
 fn name_of(name: &str) -> Option<String> {
-    text::clean(name, 1, LONGEST_NAME).ok().map(|name| mask::digits(&name))
+    visible(name).map(|name| mask::digits(&name))
+}
+
+/// A name of which every character is seen: two that look alike are the same.
+fn visible(name: &str) -> Option<String> {
+    text::clean(name, 1, LONGEST_NAME).ok().filter(|name| !name.chars().any(text::invisible))
 }
 
 fn user(name: String) -> Author {

@@ -1,12 +1,11 @@
 //! `tokens`: who may use the HTTP interface.
 
-use super::{Context, Done, Failure, session_author};
+use super::{Context, Done, Failure, LONGEST_NAME, session_author, visible};
 use crate::access::{Role, make_token};
 use crate::app::App;
 use crate::store::{Deed, StoreError, Tx};
 use clap::{Args, Subcommand};
 use jiff::Timestamp;
-use league_contract::text;
 
 #[derive(Subcommand, Debug)]
 pub(super) enum TokensCommand {
@@ -48,9 +47,11 @@ pub(super) async fn run(context: &Context, command: TokensCommand) -> Done {
 
 async fn create(context: &Context, app: &App, args: &CreateArgs) -> Done {
     let out = context.out;
-    let name = text::clean(&args.name, 1, 64).map_err(|_| {
-        let (zh, en) = ("--name：1 至 64 个可显示的字符", "--name: 1 to 64 printable characters");
-        Failure::Usage(out.lang.pick(zh, en).to_owned())
+    let name = visible(&args.name).ok_or_else(|| {
+        Failure::Usage(match out.chinese() {
+            true => format!("--name：须为 1 至 {LONGEST_NAME} 个可显示的字符，不得含不可见字符"),
+            false => format!("--name: 1 to {LONGEST_NAME} printable characters, none of them invisible"),
+        })
     })?;
     let why = args.reason.as_deref().map(|why| context.reason("--reason", why)).transpose()?;
     let roles = args.roles.iter().map(|role| role.as_str()).collect::<Vec<_>>().join(" ");

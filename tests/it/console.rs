@@ -167,6 +167,17 @@ async fn who_acts_is_a_name_and_gives_a_reason() {
         let (code, _, said) = run(&test, &["outbox", "hold", "CLI-1", "--reason", "核对", "--by", by]).await;
         assert!(code == 2 && said.contains("--by"), "{by:?}: {said}");
     }
+    for name in ["\u{2060}", "王\u{200b}芳", "王芳\u{ad}", "a\u{e0041}"] {
+        for (flag, arguments) in [
+            ("--by", &["outbox", "hold", "CLI-1", "--reason", "核对", "--by", name][..]),
+            ("--name", &["tokens", "create", "--name", name, "--role", "view"]),
+        ] {
+            for (lang, word) in [("zh", "不可见"), ("en", "invisible")] {
+                let (code, _, said) = run_in(lang, &test, arguments).await;
+                assert!(code == 2 && said.contains(flag) && said.contains(word), "{name:?}: {said}");
+            }
+        }
+    }
     assert_eq!(test.count("audit").await, 0);
     let number = person(1).id_number;
     let hold = ["outbox", "hold", "CLI-1", "--reason", "核对", "--by", &number];

@@ -45,7 +45,13 @@ pub fn half_width(text: &str) -> String {
 /// Whether a character takes no room at all: joined into a name, it makes two people of one.
 #[must_use]
 pub const fn invisible(c: char) -> bool {
-    matches!(c, '\u{AD}' | '\u{180E}' | '\u{200B}'..='\u{200F}' | '\u{2060}'..='\u{2064}' | '\u{3164}' | '\u{FE00}'..='\u{FE0F}' | '\u{FEFF}')
+    matches!(
+        c,
+        '\u{AD}' | '\u{34F}' | '\u{61C}' | '\u{115F}' | '\u{1160}' | '\u{17B4}' | '\u{17B5}'
+            | '\u{180B}'..='\u{180F}' | '\u{200B}'..='\u{200F}' | '\u{2028}'..='\u{202E}'
+            | '\u{2060}'..='\u{206F}' | '\u{3164}' | '\u{FE00}'..='\u{FE0F}' | '\u{FEFF}' | '\u{FFA0}'
+            | '\u{FFF0}'..='\u{FFFB}' | '\u{E0000}'..='\u{E0FFF}'
+    )
 }
 
 fn printable(c: char) -> bool {
@@ -70,5 +76,11 @@ mod tests {
     #[test]
     fn full_width_becomes_half() {
         assert_eq!(half_width("１１０Ｘ（中国）\u{3000}"), "110X(中国) ");
+    }
+
+    #[test]
+    fn what_takes_no_room_is_invisible() {
+        assert!("\u{AD}\u{200B}\u{2060}\u{206A}\u{FE0F}\u{FEFF}\u{E0041}\u{E0100}".chars().all(invisible));
+        assert!(!"张 a·\u{3000}𠮷".chars().any(invisible));
     }
 }

@@ -139,7 +139,7 @@ impl Disguise {
                 if at == last && utf8 && !real.is_ascii() || at > 0 && *worn == pairs[0].0 {
                     continue;
                 }
-                out = replace(&out, worn, instead);
+                out = replace(&out, worn, instead, may_go_on(real));
             }
         }
         for (place, inner) in base64_runs(&out).into_iter().rev() {
@@ -193,25 +193,36 @@ impl Disguise {
     }
 }
 
-/// The birth date of an ID number as people write it.
-fn birth_dates(id_number: &str) -> [String; 6] {
+/// The birth date of an ID number as people write it, with and without zeros; between its parts may stand any sign.
+fn birth_dates(id_number: &str) -> Vec<String> {
     let (year, month, day) = (&id_number[6..10], &id_number[10..12], &id_number[12..14]);
     let [short_month, short_day] = [month, day].map(|part| part.trim_start_matches('0'));
-    [
-        format!("{year}{month}{day}"),
-        format!("{year}-{month}-{day}"),
-        format!("{year}/{month}/{day}"),
-        format!("{year}.{month}.{day}"),
-        format!("{year}年{month}月{day}日"),
-        format!("{year}年{short_month}月{short_day}日"),
-    ]
+    let mut dates = vec![format!("{year}{month}{day}")];
+    for (month, day) in [(month, day), (short_month, short_day), (month, short_day), (short_month, day)] {
+        let signs = ["-", "/", ".", " "].into_iter();
+        dates.extend(signs.flat_map(|sign| [[year, month, day].join(sign), [day, month, year].join(sign)]));
+        dates.extend(["日", "号", ""].map(|end| format!("{year}年{month}月{day}{end}")));
+    }
+    dates
 }
 
-fn replace(bytes: &[u8], worn: &[u8], instead: &[u8]) -> Vec<u8> {
+/// Whether a value is a date without its zeros: where digits go on before it or behind it, it is another date.
+fn may_go_on(real: &str) -> bool {
+    real.contains(['-', '/', '.', ' ', '年']) && real.chars().filter(char::is_ascii_digit).count() < 8
+}
+
+/// The bytes with something else in the place of a value; where that is to stand `alone`, only between no digits.
+fn replace(bytes: &[u8], worn: &[u8], instead: &[u8], alone: bool) -> Vec<u8> {
+    let digit = |byte: Option<&u8>| byte.is_some_and(u8::is_ascii_digit);
+    let goes_on = |at: usize| {
+        let behind = at + worn.len();
+        digit(worn.first()) && at > 0 && digit(bytes.get(at - 1))
+            || digit(worn.last()) && digit(bytes.get(behind))
+    };
     let mut out = Vec::with_capacity(bytes.len());
     let mut at = 0;
     while let Some(byte) = bytes.get(at) {
-        if !worn.is_empty() && bytes[at..].starts_with(worn) {
+        if !worn.is_empty() && bytes[at..].starts_with(worn) && !(alone && goes_on(at)) {
             out.extend_from_slice(instead);
             at += worn.len();
         } else {
@@ -298,5 +309,16 @@ mod tests {
         let phone = &other["经办人电话".len().."经办人电话".len() + 11];
         assert_eq!(other.matches(phone).count(), 2, "{other}");
         assert!(leaks(other.as_bytes(), &People::default(), &disguise.known()).is_empty(), "{other}");
+    }
+
+    /// A date that begins as somebody's birth date does is none of theirs.
+    #[test]
+    fn another_date_stays() {
+        let mut disguise = Disguise::new([7; 32]);
+        disguise.id_number(&IdNumber::parse("110105194912011230").expect("an ID number"));
+        let other = |text: &str, disguise: &mut Disguise| disguise.bytes(text.as_bytes()) != text.as_bytes();
+        assert!(other("1949-12-1", &mut disguise) && other("1.12.1949", &mut disguise));
+        assert!(!other("1949-12-17 21.12.1949", &mut disguise));
+        assert!(leaks(b"1949-12-17 21.12.1949", &People::default(), &disguise.known()).is_empty());
     }
 }

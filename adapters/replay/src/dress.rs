@@ -7,6 +7,7 @@ use encoding_rs::{GB18030, UTF_16BE, UTF_16LE};
 use league_contract::text::half_width;
 use std::collections::BTreeSet;
 use std::ops::Range;
+use unicode_normalization::UnicodeNormalization as _;
 
 /// Base64 with or without its padding.
 pub(crate) const BASE64: GeneralPurpose = GeneralPurpose::new(
@@ -108,9 +109,14 @@ pub(crate) fn texts(message: &[u8]) -> Vec<(&'static str, String)> {
                 let runs = base64_runs(text.as_bytes()).into_iter();
                 let runs = runs.filter(|(place, _)| place.len() >= SHORTEST_BASE64);
                 open.extend(runs.map(|(_, inner)| ("in Base64", inner, depth + 1)));
-                open.extend(hex_runs(&text).map(|inner| ("in hex", inner, depth + 1)));
+                let runs = hex_runs(&text).chain(hex_pairs(&text));
+                open.extend(runs.map(|inner| ("in hex", inner, depth + 1)));
             }
-            found.push((dress, plain(&text)));
+            let text = plain(&text);
+            // A raised figure may be a part of a number, or a note to it.
+            let folded = folded(&text);
+            found.extend((folded != text).then_some((dress, folded)));
+            found.push((dress, text));
         }
     }
     found
@@ -120,7 +126,7 @@ pub(crate) fn texts(message: &[u8]) -> Vec<(&'static str, String)> {
 pub(crate) fn short_texts(text: &str) -> Vec<String> {
     let runs = base64_runs(text.as_bytes()).into_iter();
     let short = runs.filter(|(place, _)| place.len() < SHORTEST_BASE64);
-    short.flat_map(|(_, inner)| decoded(&inner)).map(|text| plain(&text)).collect()
+    short.flat_map(|(_, inner)| decoded(&inner)).map(|text| folded(&text)).collect()
 }
 
 /// The text of bytes: as UTF-8, and where they are none, as GB 18030 too; and as UTF-16, where that is text throughout.
@@ -149,16 +155,42 @@ fn plain(text: &str) -> String {
     half_width(text).chars().map(|c| ascii_digit(c).unwrap_or(c)).collect()
 }
 
-/// The ASCII digit for one of another script.
+/// The same, and all that looks otherwise and means the same (NFKC): `①`, `¹`, ideographs that stand twice in Unicode.
+pub(crate) fn folded(text: &str) -> String {
+    plain(text).nfkc().collect()
+}
+
+/// A text with a space for each of its tags: `李</b><b>雷`. None where it has no tags.
+pub(crate) fn untagged(text: &str) -> Option<String> {
+    let begins = |c: char| c.is_alphabetic() || matches!(c, '/' | '!' | '?');
+    let mut out = String::with_capacity(text.len());
+    let (mut rest, mut changed) = (text, false);
+    while let Some((before, behind)) = rest.split_once('<') {
+        out.push_str(before);
+        let tag = behind.split_once('>').filter(|(tag, _)| tag.starts_with(begins) && !tag.contains('<'));
+        out.push(if tag.is_some() { ' ' } else { '<' });
+        rest = tag.map_or(behind, |(_, behind)| behind);
+        changed |= tag.is_some();
+    }
+    out.push_str(rest);
+    changed.then_some(out)
+}
+
+/// The ASCII digit for one of another script, or in a circle.
 fn ascii_digit(c: char) -> Option<char> {
+    /// Where circled digits without a compatible form begin, with 1.
+    const ONES: [u32; 4] = [0x24F5, 0x2776, 0x2780, 0x278A];
     /// Where the digits of a script begin: Arabic, Persian, N'Ko, those of India, Thai, Lao, Tibetan, Burmese, Khmer,
     /// Mongolian, and mathematical ones.
     const ZEROS: [u32; 23] = [
         0x0660, 0x06F0, 0x07C0, 0x0966, 0x09E6, 0x0A66, 0x0AE6, 0x0B66, 0x0BE6, 0x0C66, 0x0CE6, 0x0D66,
         0x0E50, 0x0ED0, 0x0F20, 0x1040, 0x17E0, 0x1810, 0x1D7CE, 0x1D7D8, 0x1D7E2, 0x1D7EC, 0x1D7F6,
     ];
-    let zero = ZEROS.into_iter().find(|zero| (*zero..zero + 10).contains(&u32::from(c)))?;
-    char::from_digit(u32::from(c) - zero, 10)
+    let code = u32::from(c);
+    let zero = ZEROS.into_iter().find(|zero| (*zero..zero + 10).contains(&code));
+    let zero =
+        zero.or_else(|| ONES.into_iter().find(|one| (*one..one + 9).contains(&code)).map(|one| one - 1));
+    char::from_digit(code - zero?, 10)
 }
 
 /// The runs of hex digits in a text, as bytes; of an odd run all but its last and all but its first digit.
@@ -167,6 +199,20 @@ fn hex_runs(text: &str) -> impl Iterator<Item = Vec<u8>> {
     runs.flat_map(|run| {
         (0..=run.len() % 2).filter_map(|from| hex::decode(&run[from..from + run.len() / 2 * 2]).ok())
     })
+}
+
+/// The bytes in pairs of hex digits that one sign parts: `e6 9d 8e`, `E6:9D:8E`.
+fn hex_pairs(text: &str) -> Vec<Vec<u8>> {
+    let mut found = vec![Vec::new()];
+    for part in text.split(|c: char| !c.is_ascii_hexdigit()) {
+        match (hex::decode(part).as_deref(), found.last_mut()) {
+            (Ok([byte]), Some(last)) => last.push(*byte),
+            (_, Some(last)) if last.len() < SHORTEST_INNER => last.clear(),
+            _ => found.push(Vec::new()),
+        }
+    }
+    found.retain(|bytes| bytes.len() >= SHORTEST_INNER);
+    found
 }
 
 /// The runs of Base64 in a text, where they stand, and what is in them. Digits and letters alone may be something else;

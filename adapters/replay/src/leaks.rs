@@ -2,7 +2,7 @@
 //! what is known of those who were replaced; through every encoding and escape.
 
 use crate::People;
-use crate::dress::{MOST_TEXTS, short_texts, texts};
+use crate::dress::{MOST_TEXTS, folded, short_texts, texts, untagged};
 use league_contract::identity::IdNumber;
 use league_contract::mask;
 use league_contract::text::invisible;
@@ -77,6 +77,7 @@ pub fn leaks(message: &[u8], people: &People, known: &[String]) -> BTreeSet<Leak
             }
         };
         know(&text, dress);
+        untagged(&text).iter().for_each(|untagged| know(untagged, dress));
         if !known.is_empty() {
             short_texts(&text).iter().for_each(|short| know(short, "in Base64"));
         }
@@ -179,7 +180,8 @@ struct Sought {
 
 impl Sought {
     fn new(value: &str) -> Self {
-        Self { value: value.to_ascii_uppercase(), bare: Bare::of(value).text }
+        let value = folded(value).to_ascii_uppercase();
+        Self { bare: Bare::of(&value).text, value }
     }
 
     fn stands_in(&self, text: &str, bare: &Bare) -> bool {

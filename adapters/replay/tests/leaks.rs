@@ -38,6 +38,29 @@ fn parted(parts: [&str; 3], between: &str) -> String {
     parts.join(between)
 }
 
+/// Hex with something between the bytes.
+fn hex_pairs(text: &str, between: &str) -> String {
+    text.bytes().map(|byte| format!("{byte:02x}")).collect::<Vec<_>>().join(between)
+}
+
+fn dates_and_digits() -> impl Iterator<Item = String> {
+    let dates = [
+        "1995-8-17",
+        "1995/8/17",
+        "1995.8.17",
+        "1995_8_17",
+        "生于1995年8月17号",
+        "1995年08月17号",
+        "1995年8月17",
+        "1995 8 17",
+        "17.08.1995",
+        "17/08/1995",
+        "17-8-1995",
+    ];
+    let digits = ["①③⑦⑤⑤⑥⑥⑦⑦⑧⑧", "¹³⁷⁵⁵⁶⁶⁷⁷⁸⁸", "❶❸❼❺❺❻❻❼❼❽❽", "⒈⒊⒎⒌⒌⒍⒍⒎⒎⒏⒏"];
+    dates.into_iter().chain(digits).map(str::to_owned)
+}
+
 fn ways_to_write_them() -> Vec<String> {
     let (id, phone) = (["320102", "19950817", "2342"], ["137", "5566", "7788"]);
     let spaces = [
@@ -70,6 +93,18 @@ fn ways_to_write_them() -> Vec<String> {
         hex::encode(PHONE),
         format!("a{}", hex::encode(PHONE)),
     ]);
+    ways.extend(dates_and_digits());
+    ways.extend([
+        hex_pairs(ID_NUMBER, " "),
+        hex_pairs(ID_NUMBER, ":"),
+        hex_pairs(PHONE, "-"),
+        hex_pairs(NAME, " "),
+        hex_pairs(NAME, ":").to_uppercase(),
+    ]);
+    ways.extend(
+        ["李</b><b>雷", "<b>李</b>雷", "李&lt;b&gt;雷&lt;/b&gt;", "李<br/>雷", "\u{f9e1}雷"]
+            .map(str::to_owned),
+    );
     for bytes in [u16::to_le_bytes, u16::to_be_bytes] {
         ways.extend([
             base64(utf16(&whole, bytes)),
@@ -112,6 +147,7 @@ fn numbers_of_anybody_are_found_however_they_are_written() {
     .into_iter()
     .chain(glued)
     .chain([base64(utf16(ID_NUMBER, u16::to_le_bytes)), hex::encode(PHONE), "13７5566٧٧88".to_owned()])
+    .chain(["①③⑦⑤⑤⑥⑥⑦⑦⑧⑧".to_owned(), format!("{PHONE}²"), hex_pairs(ID_NUMBER, ":")])
     {
         let found = leaks(format!("# {way} #").as_bytes(), &People::default(), &[]);
         assert!(found.iter().any(|leak| matches!(leak.what, Personal::IdNumber | Personal::Phone)), "{way}");
