@@ -114,8 +114,8 @@ pub(crate) fn texts(message: &[u8]) -> Vec<(&'static str, String)> {
             }
             let text = plain(&text);
             // A raised figure may be a part of a number, or a note to it.
-            let folded = folded(&text);
-            found.extend((folded != text).then_some((dress, folded)));
+            let folded = (!text.is_ascii()).then(|| folded(&text)).filter(|folded| *folded != text);
+            found.extend(folded.map(|folded| (dress, folded)));
             found.push((dress, text));
         }
     }
@@ -205,8 +205,9 @@ fn hex_runs(text: &str) -> impl Iterator<Item = Vec<u8>> {
 fn hex_pairs(text: &str) -> Vec<Vec<u8>> {
     let mut found = vec![Vec::new()];
     for part in text.split(|c: char| !c.is_ascii_hexdigit()) {
-        match (hex::decode(part).as_deref(), found.last_mut()) {
-            (Ok([byte]), Some(last)) => last.push(*byte),
+        let byte = (part.len() == 2).then(|| u8::from_str_radix(part, 16).ok()).flatten();
+        match (byte, found.last_mut()) {
+            (Some(byte), Some(last)) => last.push(byte),
             (_, Some(last)) if last.len() < SHORTEST_INNER => last.clear(),
             _ => found.push(Vec::new()),
         }

@@ -77,8 +77,8 @@ pub fn leaks(message: &[u8], people: &People, known: &[String]) -> BTreeSet<Leak
             }
         };
         know(&text, dress);
-        untagged(&text).iter().for_each(|untagged| know(untagged, dress));
         if !known.is_empty() {
+            untagged(&text).iter().for_each(|untagged| know(untagged, dress));
             short_texts(&text).iter().for_each(|short| know(short, "in Base64"));
         }
     }
