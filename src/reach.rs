@@ -49,6 +49,14 @@ pub struct Validity {
     pub until: Timestamp,
 }
 
+impl Validity {
+    /// Whether it holds at an instant.
+    #[must_use]
+    pub fn holds(&self, at: Timestamp) -> bool {
+        self.from <= at && at < self.until
+    }
+}
+
 impl Place {
     /// The place of a URL's scheme and authority.
     #[must_use]

@@ -251,7 +251,7 @@ async fn copy(context: &Context, args: &CopyArgs) -> Done {
                 "{name}: everybody on the machine can read a command line: give the password as PGPASSWORD or in ~/.pgpass"
             )));
         }
-        // A file that is missing would be made, and be empty.
+        // Said of the flag, not of the configuration.
         let file = url.strip_prefix("sqlite://").map(|rest| rest.split('?').next().unwrap_or(rest));
         if let Some(file) = file.filter(|file| !std::path::Path::new(file).is_file()) {
             return Err(Failure::Usage(format!("{name}: there is no file {file}")));

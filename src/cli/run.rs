@@ -39,7 +39,8 @@ pub(super) async fn run(context: &Context, args: RunArgs) -> Done {
     let (collector, worker) = (settings.collector.clone(), settings.worker_id.clone());
     let mut signals = Signals::catch()?;
     let hangups = Hangups::catch()?;
-    let connections = settings.http.addresses() * u64::from(settings.http.max_connections);
+    let each = u64::from(settings.http.max_connections);
+    let connections: u64 = settings.http.addresses().map(|_| each).sum();
     if let Err(most) = supervised::open_files(connections + OWN_FILES) {
         tracing::warn!(
             most,
@@ -140,9 +141,8 @@ async fn reload(
 /// A certificate that has ended is served all the same: whoever calls would rather decide for himself.
 fn warn_of(url: &str, certificates: Option<&Certificates>) {
     let Some(file) = certificates.map(Certificates::file) else { return };
-    let now = Clock::Wall.now();
     match reach::certificate_in(file) {
-        Ok(validity) if validity.from <= now && now < validity.until => {}
+        Ok(validity) if validity.holds(Clock::Wall.now()) => {}
         Ok(validity) => tracing::warn!(url, from = %validity.from, until = %validity.until,
             "our certificate is not valid now: callers will refuse it"),
         Err(error) => tracing::warn!(url, error, "our certificate can't be looked into"),

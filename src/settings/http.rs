@@ -19,10 +19,9 @@ pub struct HttpSettings {
 }
 
 impl HttpSettings {
-    /// How many addresses there are.
-    #[must_use]
-    pub fn addresses(&self) -> u64 {
-        1 + u64::from(self.callbacks.is_some()) + u64::from(self.operator.is_some())
+    /// All addresses, upstream's first.
+    pub fn addresses(&self) -> impl Iterator<Item = &Address> {
+        [Some(&self.upstream), self.callbacks.as_ref(), self.operator.as_ref()].into_iter().flatten()
     }
 }
 

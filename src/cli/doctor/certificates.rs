@@ -14,9 +14,7 @@ const SOON: SignedDuration = SignedDuration::from_hours(24 * 14);
 
 /// Those of our addresses, and those that partners ask for: they can be used, and hold.
 pub(super) fn ours(report: &mut Report, settings: &Settings) {
-    let http = &settings.http;
-    let addresses = [Some(&http.upstream), http.callbacks.as_ref(), http.operator.as_ref()];
-    for files in addresses.into_iter().flatten().filter_map(|address| address.tls.as_ref()) {
+    for files in settings.http.addresses().filter_map(|address| address.tls.as_ref()) {
         match Certificates::check(files) {
             Ok(()) => one(report, &files.certificate),
             Err(error) => unusable(report, &files.certificate, &error.to_string()),
@@ -55,11 +53,12 @@ pub(super) fn judge(
     report: &mut Report,
     section: Section,
     subject: String,
-    Validity { from, until }: Validity,
+    validity: Validity,
     renew: [String; 2],
     now: Timestamp,
 ) {
-    if now < from || now >= until {
+    let Validity { from, until } = validity;
+    if !validity.holds(now) {
         let found = [
             format!("证书不在有效期内：{from} 至 {until}"),
             format!("the certificate holds from {from} until {until}"),

@@ -48,24 +48,19 @@ async fn walk(report: &mut Report, settings: Settings, offline: bool) {
     here::files(report, &settings);
     certificates::ours(report, &settings);
     let store = here::open(report, &settings).await;
-    let sealer = Sealer::new(&settings.privacy_keys, &settings.index_key);
-    let (sealer, store) = match (sealer, &store) {
-        (Ok(sealer), store) => (Some(sealer), store.as_ref()),
-        (Err(error), store) => {
-            let mend = [
-                "检查 privacy.keys 与 privacy.index_key".into(),
-                "look at privacy.keys and privacy.index_key".into(),
-            ];
-            report.bad(Section::Keys, "privacy", [error.to_string(), error.to_string()], mend);
-            (None, store.as_ref())
-        }
-    };
-    if let (Some(sealer), Some(store)) = (&sealer, store) {
+    let sealer = Sealer::new(&settings.privacy_keys, &settings.index_key).map_err(|error| {
+        let mend = [
+            "检查 privacy.keys 与 privacy.index_key".into(),
+            "look at privacy.keys and privacy.index_key".into(),
+        ];
+        report.bad(Section::Keys, "privacy", [error.to_string(), error.to_string()], mend);
+    });
+    if let (Ok(sealer), Some(store)) = (&sealer, &store) {
         here::database(report, &settings, store, sealer).await;
     }
     here::directory(report, &settings);
-    if let (Some(sealer), false) = (&sealer, offline) {
-        partners::all(report, &settings, sealer, store).await;
+    if let (Ok(sealer), false) = (&sealer, offline) {
+        partners::all(report, &settings, sealer, store.as_ref()).await;
     }
     if let Some(store) = store {
         store.close().await;

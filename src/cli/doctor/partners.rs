@@ -163,8 +163,7 @@ fn certificate(report: &mut Report, partner: &Partner, shown: Result<Shown, Stri
         report.warn(Section::Systems, subject(partner, "client certificate"), found, mend);
     }
     let now = Clock::Wall.now();
-    let holds = shown.validity.from <= now && now < shown.validity.until;
-    if let Some(distrust) = shown.distrust.filter(|_| holds) {
+    if let Some(distrust) = shown.distrust.filter(|_| shown.validity.holds(now)) {
         let found = [
             format!("证书不受 ca_file 信任：{distrust}"),
             format!("its certificate is not trusted by ca_file: {distrust}"),
