@@ -4,6 +4,7 @@
 mod clocks;
 mod driver;
 mod exchange;
+mod ready;
 mod settle;
 mod step;
 mod sweep;

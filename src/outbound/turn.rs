@@ -3,20 +3,22 @@
 
 use super::Delivery;
 use super::exchange::{Checked, Finished, Hand, Started};
+use super::ready::{Opening, Ready};
 use super::settle::{Consequence, Situation, consequence};
-use super::step::{self, End, Step, step};
+use super::step::{self, End};
 use crate::gate::{Gate, Why, gate};
 use crate::inbound::apply::{alarm, ended_badly};
 use crate::organization::check::Finding;
-use crate::partner::{Exchange, Outcome, Partner, Prepared};
+use crate::partner::{Exchange, Outcome, Partner};
 use crate::store::{
-    Claimant, Fence, LeaseChange, Named, NewAttempt, Save, Sharing, StoreError, SystemRow, Tx, Work,
+    Claimant, Fence, Lease, LeaseChange, Named, NewAttempt, Save, Sharing, StoreError, SystemRow, Tx, Work,
 };
 use crate::suspension::{note, note_probe};
 use crate::telemetry::TraceId;
 use crate::transfer::{Cause, Entry, Event, Facts, Verdict, advance};
 use jiff::Timestamp;
-use league_contract::{Call, Operation, RequestId};
+use league_contract::{Operation, RequestId};
+use std::borrow::Cow;
 use std::collections::HashMap;
 use std::sync::Arc;
 
@@ -51,13 +53,6 @@ pub(super) struct Turned {
     pub(super) look_at: Option<Timestamp>,
 }
 
-/// A call that is about to be put on record.
-struct Opening {
-    hand: Arc<Hand>,
-    prepared: Prepared,
-    request_sealed: Vec<u8>,
-}
-
 impl Work for Turn {
     const NAME: &'static str = "turn";
 
@@ -77,14 +72,26 @@ impl Work for Turn {
         let limits = &self.partner.limits;
         let rate = limits.rate_per_second;
         row.health.bucket.take(self.spent, rate, now);
-        self.settle(tx, &mut row).await?;
+        // What may have to wait for other transactions' locks on transfers comes before the claim, which passes over what is
+        // locked: nobody waits in a circle.
+        let held = self.hold(tx).await?;
+        self.take_note(tx, &mut row).await?;
         let gate = gate(&row.asked(limits), now, self.free);
         self.go_on(tx, gate, &mut openings).await?;
         let counted = openings.len();
+        let limit = match gate {
+            Gate::Open { exchanges } => self.startable(exchanges),
+            Gate::Probe | Gate::Closed { .. } => 0,
+        };
+        let leases = self.claim(tx, limit).await?;
+        turned.claimed = leases.len();
+        // Both are half of a turn: one computes, the other waits for the database.
+        let (ready, settled) =
+            tokio::join!(self.delivery.get_ready(&self.partner, leases), self.settle(tx, &held));
+        settled?;
+        self.begin(tx, ready, &mut turned, &mut openings).await?;
         match gate {
-            Gate::Open { exchanges } => {
-                let limit = self.startable(exchanges);
-                self.claim(tx, limit, &mut turned, &mut openings).await?;
+            Gate::Open { .. } => {
                 // Where as much was due as may start, there may be more.
                 let more = limit > 0 && u32::try_from(turned.claimed).is_ok_and(|claimed| claimed >= limit);
                 turned.look_at = if more { Some(now) } else { tx.next_due(&self.partner.system).await? };
@@ -109,51 +116,57 @@ impl Work for Turn {
 }
 
 impl Turn {
-    /// What ended: the attempt's end, and what it means for the transfer, if the lease is still ours.
-    async fn settle(&self, tx: &mut Tx, row: &mut SystemRow) -> Result<(), StoreError> {
-        if let Some(probed) = &self.probed {
-            note_probe(tx, &self.partner, row, &probed.outcome, probed.finished_at).await?;
-        }
-        for (exchange, ..) in self.checked.iter().flat_map(|one| &one.asked) {
-            note(tx, &self.partner, row, &exchange.outcome, exchange.finished_at).await?;
-        }
-        if self.finished.is_empty() {
-            return Ok(());
-        }
-        let ends: Vec<_> = self.finished.iter().map(|one| (one.attempt, &one.result)).collect();
-        tx.close_attempts(&ends).await?;
+    /// What ended, each with its transfer as it is now; nothing where the lease is not ours any more. It stays so until the
+    /// commit.
+    async fn hold(&self, tx: &mut Tx) -> Result<Vec<Held<'_>>, StoreError> {
         // In one order everywhere, so that no two transactions wait for each other.
         let mut finished: Vec<&Finished> = self.finished.iter().map(|one| &**one).collect();
         finished.sort_unstable_by(|one, other| one.hand.order(&other.hand));
-        let mut settled = Vec::with_capacity(finished.len());
-        for one in &finished {
-            settled.push((one.hand.fence, self.settled(tx, &one.hand.entry, one).await?));
+        let known: Vec<_> = finished.iter().map(|one| (one.hand.entry.id, one.hand.fence)).collect();
+        let unchanged = tx.hold(&known).await?;
+        // Somebody else wrote to these meanwhile: what the outcome means is asked of what they are now.
+        let behind = finished.iter().zip(&unchanged).filter(|(_, unchanged)| !**unchanged);
+        let mut current = self.still_ours(tx, behind.map(|(one, _)| &*one.hand)).await?;
+        let held = finished.into_iter().zip(unchanged).map(|(one, unchanged)| Held {
+            one,
+            entry: if unchanged {
+                Some(Cow::Borrowed(&one.hand.entry))
+            } else {
+                current.remove(&one.hand.lease()).map(|(entry, _)| Cow::Owned(entry))
+            },
+        });
+        Ok(held.collect())
+    }
+
+    /// What the exchanges that ended say of their system.
+    async fn take_note(&self, tx: &mut Tx, row: &mut SystemRow) -> Result<(), StoreError> {
+        if let Some(probed) = &self.probed {
+            note_probe(tx, &self.partner, row, &probed.outcome, probed.finished_at).await?;
         }
-        let written = tx.save_held(&settled).await?;
-        let mut saves = Vec::with_capacity(settled.len());
-        let mut behind = Vec::new();
-        for ((one, (_, save)), written) in finished.into_iter().zip(settled).zip(written) {
-            if written { saves.push(save) } else { behind.push(one) }
+        let asked = self.checked.iter().flat_map(|one| &one.asked).map(|(exchange, ..)| exchange);
+        for exchange in asked.chain(self.finished.iter().map(|one| &one.exchange)) {
+            note(tx, &self.partner, row, &exchange.outcome, exchange.finished_at).await?;
         }
-        let known = saves.len();
-        // Somebody else wrote to these meanwhile: what the outcome means is asked again.
-        let current = self.still_ours(tx, behind.iter().map(|one| &*one.hand)).await?;
-        for one in behind {
-            if let Some((current, _)) = current.get(&one.hand.lease()) {
-                saves.push(self.settled(tx, current, one).await?);
+        Ok(())
+    }
+
+    /// What ended: the attempt's end, and what it means for the transfer.
+    async fn settle(&self, tx: &mut Tx, held: &[Held<'_>]) -> Result<(), StoreError> {
+        let ends: Vec<_> = held.iter().map(|Held { one, .. }| (one.attempt, &one.result)).collect();
+        tx.close_attempts(&ends).await?;
+        let mut saves = Vec::with_capacity(held.len());
+        for Held { one, entry } in held {
+            if let Some(entry) = entry {
+                saves.push(self.settled(tx, entry, one).await?);
             } else {
                 // A callback was faster, or the lease ran out: the exchange is on record, its outcome is not ours to apply.
                 let request_id = &one.hand.entry.request_id;
                 tracing::info!(%request_id, trace_id = %TraceId::of(request_id), "the transfer moved on while we waited for the answer");
             }
         }
-        tx.save_all(&saves[known..]).await?;
+        tx.save_all(&saves).await?;
         for save in &saves {
             self.tell_conflict(tx, save).await?;
-        }
-        for one in &self.finished {
-            let Exchange { outcome, finished_at, .. } = &one.exchange;
-            note(tx, &self.partner, row, outcome, *finished_at).await?;
         }
         Ok(())
     }
@@ -266,7 +279,7 @@ impl Turn {
             hand.entry.organization_id.clone_from(&organization_id);
             let call = step::submit(&hand.transfer, Some(name));
             let named = Named { id: current.id, sent_name: name.clone(), organization_id, until };
-            match self.prepare(hand, call, now) {
+            match self.delivery.prepare(&self.partner, hand, call, now) {
                 Ok(opening) => {
                     names.push(named);
                     openings.push(opening);
@@ -294,81 +307,47 @@ impl Turn {
         tx.record_attempts(&attempts).await
     }
 
-    /// What is due is claimed, and begins.
-    async fn claim(
+    /// What is due, as much as may start.
+    async fn claim(&self, tx: &mut Tx, limit: u32) -> Result<Vec<Lease>, StoreError> {
+        if limit == 0 {
+            return Ok(Vec::new());
+        }
+        let now = self.delivery.clock.now();
+        let claimant = Claimant { worker: &self.delivery.worker, now, until: self.delivery.lease_from(now) };
+        tx.claim(&self.partner.system, self.partner.policy.following, limit, claimant).await
+    }
+
+    /// What was claimed is written, and begins.
+    async fn begin(
         &self,
         tx: &mut Tx,
-        limit: u32,
+        ready: Vec<(Lease, Ready)>,
         turned: &mut Turned,
         openings: &mut Vec<Opening>,
     ) -> Result<(), StoreError> {
-        if limit == 0 {
-            return Ok(());
-        }
-        let delivery = &self.delivery;
-        let now = delivery.clock.now();
-        let until = delivery.lease_from(now);
-        let claimant = Claimant { worker: &delivery.worker, now, until };
-        let following = self.partner.policy.following;
-        let mut leases = tx.claim(&self.partner.system, following, limit, claimant).await?;
-        turned.claimed = leases.len();
-        let (mut ends, mut unopened) = (Vec::new(), Vec::new());
-        for lease in &mut leases {
-            let entry = &mut lease.save.step.entry;
-            let transfer = match delivery.sealer.open_transfer(&entry.request_id, &lease.document_sealed) {
-                Ok(transfer) => Arc::new(transfer),
-                Err(error) => {
-                    unopened.push((entry.request_id.clone(), error.to_string()));
-                    let mut end = step::unreadable(&self.partner, entry, &error, now);
-                    end.facts.doubtful = entry.withdrawal.is_some() && tx.may_have_arrived(entry.id).await?;
-                    ends.push(self.end(entry, end, now));
-                    continue;
-                }
-            };
-            let hand =
-                |entry: &Entry| Hand { entry: entry.clone(), fence: lease.fence, transfer: transfer.clone() };
-            let to = &transfer.destination;
-            let spelling = || delivery.organizations.spelling(to.province_code, &to.full_name);
-            let ended = match step(&self.partner, entry, &transfer, spelling, now) {
-                Step::Check => {
-                    turned.to_check.push(Arc::new(hand(entry)));
-                    continue;
-                }
-                Step::Call(call) => {
-                    // A submit fixes the name that is sent.
-                    let mut named = hand(entry);
-                    if let Call::Submit(sent) = &call {
-                        named.entry.sent_name.get_or_insert_with(|| sent.destination.full_name.clone());
-                    }
-                    match self.prepare(named, call, now) {
-                        Ok(opening) => {
-                            entry.sent_name.clone_from(&opening.hand.entry.sent_name);
-                            openings.push(opening);
-                            continue;
-                        }
-                        Err(end) => end,
-                    }
-                }
-                Step::End(end) => end,
-            };
+        let (mut claims, mut ends, mut unopened) = (Vec::with_capacity(ready.len()), Vec::new(), Vec::new());
+        for (lease, ready) in ready {
+            let entry = &lease.save.step.entry;
             let request_id = &entry.request_id;
-            tracing::info!(%request_id, trace_id = %TraceId::of(request_id), system = %self.partner.system, event = ?ended.event, "settled without an exchange");
-            ends.push(self.end(entry, *ended, now));
+            match ready {
+                Ready::Check(hand) => turned.to_check.push(hand),
+                Ready::Open(opening) => openings.push(opening),
+                Ready::End(end) => {
+                    tracing::info!(%request_id, trace_id = %TraceId::of(request_id), system = %self.partner.system, event = ?end.event, "settled without an exchange");
+                    ends.push(self.end(entry, *end, lease.save.at));
+                }
+                Ready::Unreadable(error) => {
+                    unopened.push((request_id.clone(), error.to_string()));
+                    let mut end = step::unreadable(&self.partner, entry, &error, lease.save.at);
+                    end.facts.doubtful = entry.withdrawal.is_some() && tx.may_have_arrived(entry.id).await?;
+                    ends.push(self.end(entry, end, lease.save.at));
+                }
+            }
+            claims.push(lease.save);
         }
         tell_unopened(&unopened);
-        let claims: Vec<&Save> = leases.iter().map(|lease| &lease.save).collect();
         tx.save_all(&claims).await?;
         tx.save_all(&ends).await
-    }
-
-    fn prepare(&self, hand: Hand, call: Call, now: Timestamp) -> Result<Opening, Box<End>> {
-        match self.partner.prepare(call, &self.delivery.clock) {
-            Ok(prepared) => {
-                let request_sealed = self.delivery.seal_request(&hand.transfer, &prepared.request);
-                Ok(Opening { hand: Arc::new(hand), prepared, request_sealed })
-            }
-            Err(error) => Err(Box::new(step::inexpressible(hand.entry.state, &hand.transfer, &error, now))),
-        }
     }
 
     /// From the commit on, the bytes of these may have gone out.
@@ -425,6 +404,12 @@ impl Turn {
         let held = tx.leased_all(&leases, self.delivery.clock.now()).await?;
         Ok(held.into_iter().map(|(fence, entry)| ((entry.id, fence.token), (entry, fence))).collect())
     }
+}
+
+/// What ended, and its transfer as it is now; nothing where the lease is not ours any more.
+struct Held<'a> {
+    one: &'a Finished,
+    entry: Option<Cow<'a, Entry>>,
 }
 
 /// While it was checked, the gate closed: the submit goes back to the queue, uncounted. Its rate is taken already.

@@ -1,9 +1,9 @@
 //! Exchanges with systems, kept for good.
 
-use super::StoreError;
 use super::batch::{Batch, Value};
 use super::row::{Cell, storable};
-use super::tx::{Tx, execute, on};
+use super::tx::{Tx, TxInner, execute, on};
+use super::{StoreError, dialect};
 use jiff::Timestamp;
 use league_contract::{Operation, System};
 use std::collections::HashMap;
@@ -93,6 +93,13 @@ static OPEN: Batch<6> = Batch::new(
      SELECT transfer_id, system, operation, worker, started_at, request_sealed FROM v RETURNING transfer_id, id",
 );
 
+/// With keys that the one writer gave: each row that comes back from SQLite's thread costs a switch to it.
+static OPEN_KEYED: Batch<7> = Batch::new(
+    ["id", "transfer_id", "system", "operation", "worker", "started_at", "request_sealed"],
+    "INSERT INTO attempts (id, transfer_id, system, operation, worker, started_at, request_sealed) \
+     SELECT id, transfer_id, system, operation, worker, started_at, request_sealed FROM v",
+);
+
 static CLOSE: Batch<7> = Batch::new(
     ["id", "finished_at", "outcome", "code", "http_status", "error", "response_sealed"],
     "UPDATE attempts SET finished_at = v.finished_at, outcome = v.outcome, code = v.code, \
@@ -155,6 +162,22 @@ impl Tx {
     /// # Errors
     /// [`StoreError`].
     pub async fn open_attempts(&mut self, new: &[NewAttempt<'_>]) -> Result<Vec<i64>, StoreError> {
+        if new.is_empty() {
+            return Ok(Vec::new());
+        }
+        if let TxInner::Sqlite(transaction) = &mut self.inner {
+            let last: Option<i64> = sqlx::query_scalar(dialect::LAST_ATTEMPT_SQLITE)
+                .fetch_optional(&mut **transaction)
+                .await
+                .map_err(|source| StoreError::Database { action: "looking for the last exchange", source })?;
+            let keyed: Vec<(i64, &NewAttempt<'_>)> = (last.unwrap_or_default() + 1..).zip(new).collect();
+            self.for_all("noting exchanges", &OPEN_KEYED, &keyed, |(id, one)| {
+                let [transfer, system, operation, worker, started_at, request] = one.begins();
+                [(*id).into(), transfer, system, operation, worker, started_at, request]
+            })
+            .await?;
+            return Ok(keyed.into_iter().map(|(id, _)| id).collect());
+        }
         let rows: Vec<(i64, i64)> = self.of_all("noting exchanges", &OPEN, new, NewAttempt::begins).await?;
         let keys: HashMap<i64, i64> = rows.into_iter().collect();
         // A database may return rows in any order.

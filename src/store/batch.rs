@@ -11,9 +11,9 @@ use sqlx::{Arguments as _, FromRow};
 use std::borrow::Cow;
 use std::sync::OnceLock;
 
-/// How many rows a statement of SQLite's holds, largest first; any number of rows is a sum of them. The texts are few, so that
-/// each is prepared once and stays prepared.
-const SIZES: [usize; 5] = [128, 32, 8, 2, 1];
+/// How many rows a statement of SQLite's has places for, smallest first; those that are over stay empty. A round trip to the
+/// thread of SQLite costs more than many empty places. The texts are few, so that each is prepared once and stays prepared.
+const SIZES: [usize; 4] = [1, 4, 16, 64];
 
 /// A value of one column, as both databases store it.
 #[derive(Debug)]
@@ -77,7 +77,7 @@ impl<'a> From<Option<&'a [u8]>> for Value<'a> {
     }
 }
 
-/// A statement that reads a list of rows: `WITH v (columns) AS (…) tail`.
+/// A statement that reads a list of rows: `WITH v (columns) AS (…) tail`. The first column is never NULL.
 ///
 /// On PostgreSQL the list is one array a column, and the text the same for any number of rows. SQLite has no arrays: there
 /// it is a list of places, and each number of rows a text of its own.
@@ -108,25 +108,27 @@ impl<const N: usize> Batch<N> {
         })
     }
 
-    /// Without names: SQLite looks through all names for each place that it binds, so a thousand cost a million steps.
+    /// Without names: SQLite looks through all names for each place that it binds, so a thousand cost a million steps. Places
+    /// that are not bound are NULL.
     fn list(&self, rows: usize) -> String {
         let columns = self.columns.join(", ");
         let row = format!("({})", ["?"; N].join(", "));
         let rows = vec![row; rows].join(", ");
-        format!("WITH v ({columns}) AS (VALUES {rows}) {}", self.sqlite)
+        format!(
+            "WITH v ({columns}) AS (SELECT * FROM (VALUES {rows}) WHERE column1 IS NOT NULL) {}",
+            self.sqlite
+        )
     }
 
-    /// Cuts rows into pieces of the sizes, each with its text.
-    fn pieces<'a, T>(&'static self, rows: &'a [T]) -> Vec<(&'static str, &'a [T])> {
-        let mut rest = rows;
-        let mut pieces = Vec::new();
-        for (size, text) in SIZES.iter().zip(&self.lists) {
-            while let Some((piece, others)) = rest.split_at_checked(*size) {
-                pieces.push((text.get_or_init(|| self.list(*size)).as_str(), piece));
-                rest = others;
-            }
-        }
-        pieces
+    /// Cuts rows into pieces, each with the text of the smallest size that holds it.
+    fn pieces<'a, T>(&'static self, rows: &'a [T]) -> impl Iterator<Item = (&'static str, &'a [T])> {
+        let largest = SIZES[SIZES.len() - 1];
+        rows.chunks(largest).map(|piece| {
+            let mut sizes = SIZES.into_iter().zip(&self.lists);
+            let fitting = sizes.find(|(size, _)| *size >= piece.len());
+            let text = fitting.map(|(size, text)| text.get_or_init(|| self.list(size)).as_str());
+            (text.unwrap_or_default(), piece)
+        })
     }
 }
 
@@ -263,13 +265,17 @@ mod tests {
 
     #[test]
     fn rows_are_cut_into_prepared_sizes() {
-        let rows: Vec<usize> = (0..171).collect();
-        let pieces = INSERT.pieces(&rows);
+        let rows: Vec<usize> = (0..130).collect();
+        let pieces: Vec<_> = INSERT.pieces(&rows).collect();
         let sizes: Vec<usize> = pieces.iter().map(|(_, piece)| piece.len()).collect();
-        assert_eq!(sizes, [128, 32, 8, 2, 1]);
+        assert_eq!(sizes, [64, 64, 2]);
         assert_eq!(pieces.iter().flat_map(|(_, piece)| *piece).copied().collect::<Vec<_>>(), rows);
-        assert_eq!(pieces[3].0, "WITH v (a, b) AS (VALUES (?, ?), (?, ?)) INSERT INTO t SELECT * FROM v");
-        assert!(INSERT.pieces::<usize>(&[]).is_empty());
+        assert_eq!(
+            pieces[2].0,
+            "WITH v (a, b) AS (SELECT * FROM (VALUES (?, ?), (?, ?), (?, ?), (?, ?)) WHERE column1 IS NOT NULL) \
+             INSERT INTO t SELECT * FROM v"
+        );
+        assert_eq!(INSERT.pieces::<usize>(&[]).count(), 0);
     }
 
     #[test]

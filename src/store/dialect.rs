@@ -58,6 +58,9 @@ pub(super) const WAIT_SHORT_SQLITE: &str = "PRAGMA busy_timeout = 100";
 /// SQLite: how long everything else waits.
 pub(super) const WAIT_LONG_SQLITE: &str = "PRAGMA busy_timeout = 10000";
 
+/// SQLite: the last key that an exchange was given. No other transaction gives keys meanwhile, and none is given twice.
+pub(super) const LAST_ATTEMPT_SQLITE: &str = "SELECT seq FROM sqlite_sequence WHERE name = 'attempts'";
+
 /// Is there anything in this database (on PostgreSQL: in this schema)?
 pub(super) const COUNT_TABLES: Text = text!(
     sqlite: "SELECT COUNT(*) FROM sqlite_schema WHERE type = 'table' AND name = '_sqlx_migrations'",

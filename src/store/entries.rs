@@ -112,23 +112,25 @@ static SAVE: Batch<18> = Batch::of(save_columns![], save_tail!("UPDATE OR FAIL")
 
 macro_rules! fence {
     () => {
-        " AND transfers.lease_token = v.held_token AND transfers.version = v.held_version \
-         RETURNING transfers.id, transfers.version"
+        "transfers.id = v.id AND transfers.lease_token = v.held_token AND transfers.version = v.held_version"
     };
 }
 
-/// On PostgreSQL the rows are locked first, in the order in which everybody locks them: an update locks as it finds them.
-static SAVE_HELD: Batch<20> = Batch::of(
-    save_columns!["held_token", "held_version"],
-    concat!(save_tail!("UPDATE OR FAIL"), fence!()),
+/// On SQLite those that are lost: each row that comes back from its thread costs a switch, and here there is hardly ever one. On
+/// PostgreSQL those that are held, and locked.
+static HOLD: Batch<3> = Batch::of(
+    ["id", "held_token", "held_version"],
     concat!(
-        ", mine AS MATERIALIZED (SELECT transfers.id FROM transfers JOIN v ON transfers.id = v.id \
-         AND transfers.lease_token = v.held_token AND transfers.version = v.held_version ",
+        "SELECT v.id, v.held_token FROM v WHERE NOT EXISTS (SELECT 1 FROM transfers WHERE ",
+        fence!(),
+        ")"
+    ),
+    concat!(
+        "SELECT v.id, v.held_token FROM v JOIN transfers ON ",
+        fence!(),
+        " ",
         in_order!(),
-        " FOR UPDATE OF transfers) ",
-        save_tail!("UPDATE"),
-        " AND transfers.id IN (SELECT id FROM mine)",
-        fence!()
+        " FOR UPDATE OF transfers"
     ),
 );
 
@@ -187,12 +189,6 @@ impl Save {
             until.into(),
             by.into(),
         ]
-    }
-
-    /// With the lease that it must still be held under.
-    fn fenced(&self, fence: Fence) -> [Value<'_>; 20] {
-        let mut columns = self.columns().into_iter().chain([fence.token.into(), fence.version.into()]);
-        std::array::from_fn(|_| columns.next().unwrap_or(Value::Int(None)))
     }
 }
 
@@ -322,8 +318,8 @@ impl Tx {
         self.save_all(&[save]).await
     }
 
-    /// Writes what several occurrences changed, each in another transfer. The second of the two functions that every
-    /// path ends in: with [`Tx::save_held`], which says under which condition, the only writer of a transfer's state.
+    /// Writes what several occurrences changed, each in another transfer. Every path ends here: the only writer of a
+    /// transfer's state.
     ///
     /// # Errors
     /// [`StoreError`].
@@ -332,19 +328,20 @@ impl Tx {
         self.written(saves.iter().map(Borrow::borrow)).await
     }
 
-    /// Writes what occurred to transfers as long as they are as the writer knows them: under its lease, and nobody else wrote
-    /// to them. Returns for each, in order, whether it was written; of the others nothing is.
+    /// Which transfers are as somebody who works on them knows them: under their lease, and nobody else wrote to them. Those stay
+    /// so until this transaction ends. Returns for each, in order, whether it is.
     ///
     /// # Errors
     /// [`StoreError`].
-    pub async fn save_held(&mut self, saves: &[(Fence, Save)]) -> Result<Vec<bool>, StoreError> {
-        let written: Vec<(i64, i64)> =
-            self.of_all("writing transfers", &SAVE_HELD, saves, |(fence, save)| save.fenced(*fence)).await?;
-        let written: HashSet<(i64, i64)> = written.into_iter().collect();
-        // Two leases on one transfer differ in what they know of it.
-        let was = |(fence, save): &(Fence, Save)| written.contains(&(save.step.entry.id, fence.version + 1));
-        self.written(saves.iter().filter(|held| was(held)).map(|(_, save)| save)).await?;
-        Ok(saves.iter().map(was).collect())
+    pub async fn hold(&mut self, known: &[(i64, Fence)]) -> Result<Vec<bool>, StoreError> {
+        let found: Vec<(i64, i64)> = self
+            .of_all("holding transfers", &HOLD, known, |(id, fence)| {
+                [(*id).into(), fence.token.into(), fence.version.into()]
+            })
+            .await?;
+        let found: HashSet<_> = found.into_iter().collect();
+        let tells_lost = self.one_writer();
+        Ok(known.iter().map(|(id, fence)| found.contains(&(*id, fence.token)) != tells_lost).collect())
     }
 
     /// What follows a transfer's being written: the lines of its timeline, and the end of being open.

@@ -134,9 +134,9 @@ const CLEARED: &str = "cleared";
 
 static INSERT: Batch<11> = Batch::new(
     [
+        "kind",
         "transfer_id",
         "request_id",
-        "kind",
         "from_state",
         "to_state",
         "milestone",
@@ -153,9 +153,9 @@ static INSERT: Batch<11> = Batch::new(
 impl PendingLine {
     fn columns(&self) -> [Value<'_>; 11] {
         [
+            self.kind.into(),
             self.transfer_id.into(),
             self.request_id.as_ref().map(RequestId::as_str).into(),
-            self.kind.into(),
             self.from.into(),
             self.to.into(),
             self.milestone.into(),

@@ -43,6 +43,9 @@ const LONGEST: Duration = Duration::from_secs(30);
 /// So long a connection that comes back to the pool may take to prove that it lives.
 const PROOF: Duration = Duration::from_secs(5);
 
+/// So long after it came back a connection is taken without another proof.
+const FRESH: Duration = Duration::from_secs(1);
+
 /// So long the connections' end is waited for.
 const FAREWELL: Duration = Duration::from_secs(2);
 
@@ -224,6 +227,16 @@ impl Store {
         let options = session_options(url)?;
         PgPoolOptions::new()
             .max_connections(POSTGRES_CONNECTIONS)
+            // One that was given back a moment ago has just proved that it lives.
+            .test_before_acquire(false)
+            .before_acquire(|connection, known| {
+                Box::pin(async move {
+                    if known.idle_for < FRESH {
+                        return Ok(true);
+                    }
+                    within(PROOF, connection.ping()).await.map(|()| true)
+                })
+            })
             // One that is dead must not keep its place: it is closed without a good-bye.
             .after_release(|connection, _| {
                 Box::pin(async move { within(PROOF, connection.ping()).await.map(|()| true) })
@@ -244,6 +257,8 @@ impl Store {
         let path = options.get_filename().to_owned();
         let writer = SqlitePoolOptions::new()
             .max_connections(1)
+            // A thread of this process does not go away.
+            .test_before_acquire(false)
             // After a full disk SQLite has rolled back by itself, and the ROLLBACK that follows fails: such a connection
             // would never begin anything again.
             .after_release(|connection, _| {
@@ -260,6 +275,7 @@ impl Store {
             .map_err(failed)?;
         let readers = SqlitePoolOptions::new()
             .max_connections(4)
+            .test_before_acquire(false)
             .connect_with(options.pragma("query_only", "ON").pragma("cache_size", READERS_CACHE))
             .await
             .map_err(failed)?;
@@ -491,6 +507,11 @@ impl Tx {
     /// Whether what is read in order to be written needs a lock.
     pub(super) const fn locks(&self) -> bool {
         self.writes && matches!(self.inner, TxInner::Postgres(_))
+    }
+
+    /// Whether no other transaction can write before this one ends.
+    pub(super) const fn one_writer(&self) -> bool {
+        matches!(self.inner, TxInner::Sqlite(_))
     }
 
     /// The words of a query that only looks.
