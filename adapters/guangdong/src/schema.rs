@@ -112,15 +112,15 @@ impl<'a> Exchange<'a> {
             return Err(malformed("there is not exactly one Body"));
         }
         let parts =
-            root.children.iter().filter(|part| part.is(NAMESPACE, "Head") || part.is(NAMESPACE, "Body"));
-        let [head, body] = parts.collect::<Vec<_>>()[..] else {
+            root.children.into_iter().filter(|part| part.is(NAMESPACE, "Head") || part.is(NAMESPACE, "Body"));
+        let Ok([head, body]) = <[Element; 2]>::try_from(parts.collect::<Vec<_>>()) else {
             return Err(malformed("Exchange does not hold one Head and one Body"));
         };
         if !head.is(NAMESPACE, "Head") {
             return Err(malformed("Head does not come before Body"));
         }
-        let value = |name| Ok(only(head, name)?.map(|element| element.text.trim().to_owned()));
-        let required = |name| value(name)?.ok_or_else(|| missing(head, name));
+        let value = |name| Ok(only(&head, name)?.map(|element| element.text.trim().to_owned()));
+        let required = |name| value(name)?.ok_or_else(|| missing(&head, name));
         let serial_no = required("SerialNo")?;
         if text::clean(&serial_no, 1, SERIAL_LIMIT).is_err() {
             return Err(malformed("Head/SerialNo is not 1 to 32 printable characters"));
@@ -134,8 +134,8 @@ impl<'a> Exchange<'a> {
             code: value("Code")?,
             message: Words::new(value("Message")?.unwrap_or_default()),
             digest: value("Digest")?.unwrap_or_default(),
-            body: body.clone(),
             body_bytes: &raw[body.span.clone()],
+            body,
         })
     }
 

@@ -201,8 +201,8 @@ fn numbered(seen: &mut Vec<String>, name: &str) -> String {
 /// The texts and attributes of an element, by the path of local names. A namespace is a leaf of its own, where it is not
 /// the parent's.
 fn xml(path: &str, parent: &str, element: &Element, found: &mut Leaves) {
-    if element.namespace != parent {
-        found.push((format!("{path} (namespace)"), element.namespace.clone()));
+    if *element.namespace != *parent {
+        found.push((format!("{path} (namespace)"), element.namespace.to_string()));
     }
     let mut attributes: Vec<(String, String)> = element
         .attributes

@@ -2,12 +2,13 @@
 
 use std::fmt;
 use std::ops::Range;
+use std::sync::Arc;
 
 /// An element, with its namespace resolved.
 #[derive(Clone, PartialEq, Eq)]
 pub struct Element {
-    /// The namespace, empty where there is none.
-    pub namespace: String,
+    /// The namespace, empty where there is none. Elements of one share it.
+    pub namespace: Arc<str>,
     /// The local name.
     pub name: String,
     /// The attributes in order, without the namespace declarations.
@@ -35,7 +36,7 @@ impl Element {
     /// Whether it is of this namespace and local name.
     #[must_use]
     pub fn is(&self, namespace: &str, name: &str) -> bool {
-        self.name == name && self.namespace == namespace
+        self.name == name && *self.namespace == *namespace
     }
 
     /// The first child of that name.

@@ -5,6 +5,7 @@ use crate::{Attribute, Element, Encoding, XmlError};
 use quick_xml::events::{BytesRef, BytesStart, Event};
 use quick_xml::name::{Namespace, NamespaceResolver, QName, ResolveResult};
 use quick_xml::{NsReader, XmlVersion, escape};
+use std::sync::Arc;
 
 /// How deep elements may nest.
 pub const MAX_DEPTH: usize = 32;
@@ -29,7 +30,8 @@ pub fn parse(raw: &[u8], encodings: &[Encoding]) -> Result<Element, XmlError> {
     let mut reader = NsReader::from_str(&source.text);
     reader.config_mut().check_comments = true;
     reader.resolver_mut().set_max_namespace_bindings(MAX_BINDINGS);
-    let mut tree = Tree { source: &source, open: Vec::new(), root: None, nodes: 0 };
+    let mut tree =
+        Tree { source: &source, open: Vec::new(), namespace: Arc::default(), root: None, nodes: 0 };
     loop {
         let from = offset(&reader);
         let event = reader.read_event().map_err(|error| {
@@ -67,6 +69,8 @@ struct Tree<'a> {
     source: &'a Source<'a>,
     /// The elements that have begun and not ended, outermost first.
     open: Vec<Element>,
+    /// The namespace of the last element that began: most are of the same.
+    namespace: Arc<str>,
     root: Option<Element>,
     nodes: usize,
 }
@@ -89,8 +93,12 @@ impl Tree<'_> {
         if self.nodes > MAX_NODES {
             return Err(XmlError::TooMany);
         }
+        let namespace = namespace(resolver.resolve_element(tag.name()).0)?;
+        if *self.namespace != *namespace {
+            self.namespace = namespace.into();
+        }
         self.open.push(Element {
-            namespace: namespace(resolver.resolve_element(tag.name()).0)?,
+            namespace: self.namespace.clone(),
             name: local_name(tag.name())?,
             attributes,
             text: String::new(),
@@ -157,15 +165,15 @@ fn attributes(tag: &BytesStart<'_>, resolver: &NamespaceResolver) -> Result<Vec<
         if read.iter().any(|other| other.name == name && other.namespace == namespace) {
             return Err(XmlError::DuplicateAttribute);
         }
-        read.push(Attribute { namespace, name, value: value.into_owned() });
+        read.push(Attribute { namespace: namespace.to_owned(), name, value: value.into_owned() });
     }
     Ok(read)
 }
 
-fn namespace(resolved: ResolveResult<'_>) -> Result<String, XmlError> {
+fn namespace(resolved: ResolveResult<'_>) -> Result<&str, XmlError> {
     match resolved {
-        ResolveResult::Bound(Namespace(namespace)) => Ok(namespace.to_owned()),
-        ResolveResult::Unbound => Ok(String::new()),
+        ResolveResult::Bound(Namespace(namespace)) => Ok(namespace),
+        ResolveResult::Unbound => Ok(""),
         ResolveResult::Unknown(_) => Err(XmlError::Namespace),
     }
 }
