@@ -31,7 +31,7 @@ const POSTGRES_CONNECTIONS: u32 = 9;
 
 /// How much of a SQLite file the writer and each reader keep in memory, in KiB: the writer comes back to the same pages turn by
 /// turn, however large the file is; a look does not.
-const WRITERS_CACHE: &str = "-2560";
+const WRITERS_CACHE: &str = "-4096";
 const READERS_CACHE: &str = "-512";
 
 /// The schema version from which on there is an audit log.
