@@ -40,6 +40,37 @@ pub(super) async fn an_end_is_written_once(bench: Bench) {
     assert_eq!((kept.outcome.as_deref(), kept.finished_at, kept.code), (Some("lost"), Some(at(2)), None));
 }
 
+/// More than one statement holds, and after some that are over.
+pub(super) async fn many_exchanges_have_keys_of_their_own(bench: Bench) {
+    let mut ids = Vec::new();
+    for number in 1..=130 {
+        ids.push(bench.put(&sample(number)).await);
+    }
+    let over = submit(ids[0], 1);
+    bench.write(async |tx| tx.record_attempts(&[(over, &answered(2))]).await).await;
+    let requests: Vec<String> = ids.iter().map(|id| format!("request of {id}")).collect();
+    let new: Vec<_> = ids
+        .iter()
+        .zip(&requests)
+        .map(|(id, request)| NewAttempt { request_sealed: request.as_bytes(), ..submit(*id, 3) })
+        .collect();
+    let keys = bench
+        .write(async |tx| {
+            assert_eq!(tx.open_attempts(&[]).await?, []);
+            tx.open_attempts(&new).await
+        })
+        .await;
+    let ends: Vec<_> = keys.iter().map(|key| (*key, answered(4))).collect();
+    let ends: Vec<_> = ends.iter().map(|(key, result)| (*key, result)).collect();
+    bench.write(async |tx| tx.close_attempts(&ends).await).await;
+    for ((id, request), key) in ids.iter().zip(&requests).zip(&keys) {
+        let kept = attempts(&bench, *id).await.pop().expect("it is there");
+        assert_eq!((kept.id, kept.request_sealed.as_deref()), (*key, Some(request.as_bytes())));
+        assert_eq!(kept.finished_at, Some(at(4)));
+    }
+    assert_eq!(attempts(&bench, ids[0]).await.len(), 2);
+}
+
 pub(super) async fn exchanges_stay_in_order_and_apart(bench: Bench) {
     let (one, two) = (bench.put(&sample(1)).await, bench.put(&sample(2)).await);
     bench

@@ -108,6 +108,7 @@ macro_rules! every_law_on {
             attempts:
                 an_exchange_is_kept_from_begin_to_end
                 an_end_is_written_once
+                many_exchanges_have_keys_of_their_own
                 an_answer_with_a_zero_in_it_is_kept
                 exchanges_stay_in_order_and_apart;
             callbacks:
