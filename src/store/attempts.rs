@@ -166,11 +166,11 @@ impl Tx {
             return Ok(Vec::new());
         }
         if let TxInner::Sqlite(transaction) = &mut self.inner {
-            let last: Option<i64> = sqlx::query_scalar(dialect::LAST_ATTEMPT_SQLITE)
-                .fetch_optional(&mut **transaction)
+            let last: i64 = sqlx::query_scalar(dialect::LAST_ATTEMPT_SQLITE)
+                .fetch_one(&mut **transaction)
                 .await
                 .map_err(|source| StoreError::Database { action: "looking for the last exchange", source })?;
-            let keyed: Vec<(i64, &NewAttempt<'_>)> = (last.unwrap_or_default() + 1..).zip(new).collect();
+            let keyed: Vec<(i64, &NewAttempt<'_>)> = (last + 1..).zip(new).collect();
             self.for_all("noting exchanges", &OPEN_KEYED, &keyed, |(id, one)| {
                 let [transfer, system, operation, worker, started_at, request] = one.begins();
                 [(*id).into(), transfer, system, operation, worker, started_at, request]

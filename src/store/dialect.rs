@@ -58,8 +58,10 @@ pub(super) const WAIT_SHORT_SQLITE: &str = "PRAGMA busy_timeout = 100";
 /// SQLite: how long everything else waits.
 pub(super) const WAIT_LONG_SQLITE: &str = "PRAGMA busy_timeout = 10000";
 
-/// SQLite: the last key that an exchange was given. No other transaction gives keys meanwhile, and none is given twice.
-pub(super) const LAST_ATTEMPT_SQLITE: &str = "SELECT seq FROM sqlite_sequence WHERE name = 'attempts'";
+/// SQLite: the last key that an exchange was given, also where a hand or a copy left the counter behind the rows. No other
+/// transaction gives keys meanwhile, and none is given twice.
+pub(super) const LAST_ATTEMPT_SQLITE: &str = "SELECT MAX(COALESCE((SELECT seq FROM sqlite_sequence WHERE name = 'attempts'), 0), \
+     COALESCE((SELECT MAX(id) FROM attempts), 0))";
 
 /// Is there anything in this database (on PostgreSQL: in this schema)?
 pub(super) const COUNT_TABLES: Text = text!(
