@@ -1,5 +1,5 @@
-//! The way out, in turns: settle what ended, claim what is due and put it on record, send. No transaction is ever open
-//! while a partner is waited for.
+//! The way out, in turns: claim what is due, settle what ended meanwhile, put on record what begins, send. No
+//! transaction is ever open while a partner is waited for.
 
 mod clocks;
 mod driver;

@@ -1,5 +1,5 @@
-//! One turn of a system's queue, in one transaction: what ended is settled, what was checked goes on, and as much as
-//! may start now is claimed. The attempts of all that starts are on record with it: only then do their bytes go out.
+//! One turn of a system's queue, in one transaction: what was checked goes on, as much as may start now is claimed, and while
+//! that is made ready what ended is settled. The attempts of all that starts are on record with it: only then do their bytes go out.
 
 use super::Delivery;
 use super::exchange::{Checked, Finished, Hand, Started};
@@ -85,9 +85,9 @@ impl Work for Turn {
         };
         let leases = self.claim(tx, limit).await?;
         turned.claimed = leases.len();
-        // Both are half of a turn: one computes, the other waits for the database.
-        let (ready, settled) =
-            tokio::join!(self.delivery.get_ready(&self.partner, leases), self.settle(tx, &held));
+        // One waits for the database, the other computes meanwhile: its first statement goes out first.
+        let (settled, ready) =
+            tokio::join!(self.settle(tx, &held), self.delivery.get_ready(&self.partner, leases));
         settled?;
         self.begin(tx, ready, &mut turned, &mut openings).await?;
         match gate {

@@ -87,13 +87,14 @@ struct AttemptRow {
     response_sealed: Option<Vec<u8>>,
 }
 
+/// PostgreSQL gives the keys.
 static OPEN: Batch<6> = Batch::new(
     ["transfer_id", "system", "operation", "worker", "started_at", "request_sealed"],
     "INSERT INTO attempts (transfer_id, system, operation, worker, started_at, request_sealed) \
      SELECT transfer_id, system, operation, worker, started_at, request_sealed FROM v RETURNING transfer_id, id",
 );
 
-/// With keys that the one writer gave: each row that comes back from SQLite's thread costs a switch to it.
+/// SQLite's one writer gives them itself: each row that comes back from SQLite's thread costs a switch to it.
 static OPEN_KEYED: Batch<7> = Batch::new(
     ["id", "transfer_id", "system", "operation", "worker", "started_at", "request_sealed"],
     "INSERT INTO attempts (id, transfer_id, system, operation, worker, started_at, request_sealed) \

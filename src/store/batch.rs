@@ -11,7 +11,7 @@ use sqlx::{Arguments as _, FromRow};
 use std::borrow::Cow;
 use std::sync::OnceLock;
 
-/// How many rows a statement of SQLite's has places for, smallest first; those that are over stay empty. A round trip to the
+/// How many rows a statement of SQLite's has places for, smallest first; those left over stay empty. A round trip to the
 /// thread of SQLite costs more than many empty places. The texts are few, so that each is prepared once and stays prepared.
 const SIZES: [usize; 4] = [1, 4, 16, 64];
 
@@ -122,12 +122,10 @@ impl<const N: usize> Batch<N> {
 
     /// Cuts rows into pieces, each with the text of the smallest size that holds it.
     fn pieces<'a, T>(&'static self, rows: &'a [T]) -> impl Iterator<Item = (&'static str, &'a [T])> {
-        let largest = SIZES[SIZES.len() - 1];
-        rows.chunks(largest).map(|piece| {
-            let mut sizes = SIZES.into_iter().zip(&self.lists);
-            let fitting = sizes.find(|(size, _)| *size >= piece.len());
-            let text = fitting.map(|(size, text)| text.get_or_init(|| self.list(size)).as_str());
-            (text.unwrap_or_default(), piece)
+        let largest = SIZES.len() - 1;
+        rows.chunks(SIZES[largest]).map(move |piece| {
+            let at = SIZES.iter().position(|size| *size >= piece.len()).unwrap_or(largest);
+            (self.lists[at].get_or_init(|| self.list(SIZES[at])).as_str(), piece)
         })
     }
 }

@@ -3,7 +3,7 @@
 use super::batch::{Batch, Value};
 use super::dialect::{in_order, text};
 use super::row::{TransferRow, json, storable, transfer_columns};
-use super::tx::{Tx, execute, on};
+use super::tx::{Tx, TxInner, execute, on};
 use super::{Shown, StoreError, Stored};
 use crate::seal::SealedTransfer;
 use crate::transfer::{Advance, Cause, Entry, Line};
@@ -79,22 +79,11 @@ pub struct Named {
     pub until: Timestamp,
 }
 
-/// The columns of a [`Save`], and more behind them.
-macro_rules! save_columns {
-    ($($more:literal),*) => {
-        [
-            "id", "state", "sent_name", "organization_id", "receipt_no", "attempts", "tries", "due_at", "held", "withdrawal",
-            "last_error", "milestones", "updated_at", "deadline_at", "keep_lease", "lease_token", "lease_until", "leased_by",
-            $($more),*
-        ]
-    };
-}
-
 /// What follows `UPDATE`, or SQLite's own words for it, in the writing of a [`Save`].
 macro_rules! save_tail {
-    ($($update:literal),*) => {
+    ($update:literal) => {
         concat!(
-            $($update,)* " transfers SET state = v.state, sent_name = v.sent_name, organization_id = v.organization_id, \
+            $update, " transfers SET state = v.state, sent_name = v.sent_name, organization_id = v.organization_id, \
              receipt_no = v.receipt_no, attempts = v.attempts, tries = v.tries, due_at = v.due_at, held = v.held, \
              withdrawal = v.withdrawal, last_error = v.last_error, milestones = v.milestones, updated_at = v.updated_at, \
              deadline_at = v.deadline_at, version = transfers.version + 1, \
@@ -108,7 +97,30 @@ macro_rules! save_tail {
 
 /// On SQLite a statement for many rows would copy each page that it touches, to take itself back; whatever fails here takes
 /// back the whole transaction.
-static SAVE: Batch<18> = Batch::of(save_columns![], save_tail!("UPDATE OR FAIL"), save_tail!("UPDATE"));
+static SAVE: Batch<18> = Batch::of(
+    [
+        "id",
+        "state",
+        "sent_name",
+        "organization_id",
+        "receipt_no",
+        "attempts",
+        "tries",
+        "due_at",
+        "held",
+        "withdrawal",
+        "last_error",
+        "milestones",
+        "updated_at",
+        "deadline_at",
+        "keep_lease",
+        "lease_token",
+        "lease_until",
+        "leased_by",
+    ],
+    save_tail!("UPDATE OR FAIL"),
+    save_tail!("UPDATE"),
+);
 
 macro_rules! fence {
     () => {
@@ -340,7 +352,7 @@ impl Tx {
             })
             .await?;
         let found: HashSet<_> = found.into_iter().collect();
-        let tells_lost = self.one_writer();
+        let tells_lost = matches!(self.inner, TxInner::Sqlite(_));
         Ok(known.iter().map(|(id, fence)| found.contains(&(*id, fence.token)) != tells_lost).collect())
     }
 

@@ -132,6 +132,7 @@ pub(super) struct PendingLine {
 const RAISED: &str = "raised";
 const CLEARED: &str = "cleared";
 
+/// The kind comes first: it is never NULL, and an alarm has no transfer.
 static INSERT: Batch<11> = Batch::new(
     [
         "kind",

@@ -40,7 +40,7 @@ const FIRST_WITH_AUDIT: i64 = 4;
 /// No answer to a statement takes longer; what waits for locks of others gives up before.
 const LONGEST: Duration = Duration::from_secs(30);
 
-/// So long a connection that comes back to the pool may take to prove that it lives.
+/// So long a connection may take to prove that it lives, when it comes back to the pool and when it leaves it.
 const PROOF: Duration = Duration::from_secs(5);
 
 /// So long after it came back a connection is taken without another proof.
@@ -507,11 +507,6 @@ impl Tx {
     /// Whether what is read in order to be written needs a lock.
     pub(super) const fn locks(&self) -> bool {
         self.writes && matches!(self.inner, TxInner::Postgres(_))
-    }
-
-    /// Whether no other transaction can write before this one ends.
-    pub(super) const fn one_writer(&self) -> bool {
-        matches!(self.inner, TxInner::Sqlite(_))
     }
 
     /// The words of a query that only looks.
