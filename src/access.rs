@@ -99,7 +99,7 @@ pub async fn make_token(
 /// # Errors
 /// [`StoreError`].
 pub async fn authenticate(store: &Store, token: &str) -> Result<Option<Caller>, StoreError> {
-    let row = store.read("authenticate").await?.token(&hash(token)).await?;
+    let row = store.glance("authenticate").await?.token(&hash(token)).await?;
     Ok(row.map(|row| Caller {
         roles: Role::ALL
             .into_iter()

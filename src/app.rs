@@ -6,7 +6,7 @@ use crate::inbound::{Feed, Receiver};
 use crate::intake::Intake;
 use crate::lifecycle::Lifecycle;
 use crate::listener::{Bound, Certificates};
-use crate::notify::Bell;
+use crate::notify::Bells;
 use crate::operator::Operator;
 use crate::organization::check::Organizations;
 use crate::organization::directory::LocalDirectory;
@@ -17,7 +17,7 @@ use crate::rotation::Rotation;
 use crate::routing::{self, Routes};
 use crate::seal::Sealer;
 use crate::settings::{Settings, SystemSettings};
-use crate::store::{Bells, Leads, SchemaState, Store, StoreError};
+use crate::store::{Leads, SchemaState, Store, StoreError};
 use crate::suspension::lift_if_credentials_changed;
 use crate::transfer::Following;
 use crate::transport::{Endpoint, Transport};
@@ -48,10 +48,8 @@ pub struct App {
     pub partners: Arc<Partners>,
     /// What time it is.
     pub clock: Clock,
-    /// Rung when the outbox changed.
-    pub bell: Bell,
-    /// Rung when upstream put rows into its table, where the database tells.
-    doorbell: Bell,
+    /// Rung when something changed.
+    pub bells: Bells,
     /// The one validation.
     pub intake: Intake,
     /// Answers about organizations.
@@ -202,7 +200,7 @@ impl App {
         let routes = Arc::new(routes(&settings)?);
         let sealer = Arc::new(Sealer::new(&settings.privacy_keys, &settings.index_key)?);
         let partners = Arc::new(partners(&settings, &sealer)?);
-        let bell = Bell::default();
+        let bells = Bells::default();
         let organizations = Organizations::new(LocalDirectory::at(settings.directory.clone()), clock.clone());
         let intake = Intake {
             store: store.clone(),
@@ -211,7 +209,7 @@ impl App {
             partners: partners.clone(),
             organizations: organizations.clone(),
             clock: clock.clone(),
-            bell: bell.clone(),
+            bells: bells.clone(),
             // A run that was killed may have left clear text in the log.
             log_dirty: Arc::new(AtomicBool::new(true)),
         };
@@ -221,8 +219,7 @@ impl App {
             routes,
             partners,
             clock,
-            bell,
-            doorbell: Bell::default(),
+            bells,
             intake,
             organizations,
             stop: CancellationToken::new(),
@@ -245,7 +242,7 @@ impl App {
             store: self.store.clone(),
             sealer: self.sealer.clone(),
             clock: self.clock.clone(),
-            bell: self.bell.clone(),
+            bells: self.bells.clone(),
             organizations: self.organizations.clone(),
             worker: self.instance.clone(),
             lease: self.settings.lease,
@@ -260,7 +257,7 @@ impl App {
         let names: Arc<[String]> = self.webhooks.iter().map(|target| target.name.clone()).collect();
         let sender = |target: &Target| {
             let transport = webhook_transport(target)?;
-            let parts = (self.store.clone(), self.clock.clone(), self.bell.clone());
+            let parts = (self.store.clone(), self.clock.clone(), self.bells.news.clone());
             Ok(Sender::new(target.clone(), transport, names.clone(), parts))
         };
         self.webhooks.iter().map(sender).collect()
@@ -301,7 +298,7 @@ impl App {
             store: self.store.clone(),
             sealer: self.sealer.clone(),
             clock: self.clock.clone(),
-            bell: self.bell.clone(),
+            bells: self.bells.clone(),
             failing: AtomicBool::new(false),
         }
     }
@@ -314,7 +311,7 @@ impl App {
             partners: self.partners.clone(),
             sealer: self.sealer.clone(),
             clock: self.clock.clone(),
-            bell: self.bell.clone(),
+            bells: self.bells.clone(),
             // Three looks must agree that a daemon is gone: within three seconds.
             interval: SignedDuration::from_millis(750),
             upkeep: self.upkeep(),
@@ -348,12 +345,12 @@ impl App {
             routes: self.routes.clone(),
             partners: self.partners.clone(),
             clock: self.clock.clone(),
-            bell: self.bell.clone(),
+            bells: self.bells.clone(),
             receiver: Receiver::new(
                 self.store.clone(),
                 self.sealer.clone(),
                 self.clock.clone(),
-                self.bell.clone(),
+                self.bells.clone(),
             ),
             organizations: self.organizations.clone(),
             webhooks: self.webhook_desk(),
@@ -495,7 +492,7 @@ impl App {
             }
         }
         if !done.is_empty() {
-            self.bell.ring();
+            self.bells.changed();
         }
         for target in self.webhooks.iter() {
             let Some(after) = new.webhooks.iter().find(|after| after.name == target.name) else { continue };
@@ -518,7 +515,7 @@ impl App {
 
     /// Hears what other processes announce.
     fn listen(&self, stop: CancellationToken) -> impl Future<Output = ()> + Send + 'static {
-        let bells = Bells { intake: self.doorbell.clone(), outbox: self.bell.clone() };
+        let bells = self.bells.clone();
         let (store, clock) = (self.store.clone(), self.clock.clone());
         async move {
             stop.run_until_cancelled(store.listen(bells, clock)).await;
@@ -527,7 +524,7 @@ impl App {
 
     fn drain_intake(&self, leads: Leads, lifecycle: Lifecycle) -> impl Future<Output = ()> + Send + 'static {
         let (intake, clock, poll) = (self.intake.clone(), self.clock.clone(), self.settings.poll_interval);
-        let mut rung = self.doorbell.listen();
+        let mut rung = self.bells.intake.listen();
         async move {
             while !lifecycle.stop.is_cancelled() {
                 // One daemon drains it, so that rows are taken in their order.

@@ -8,6 +8,27 @@ use tokio::sync::watch;
 #[derive(Clone, Debug)]
 pub struct Bell(watch::Sender<u64>);
 
+/// A bell for each kind of change, so that nobody looks in vain. Cheap to clone.
+#[derive(Clone, Debug, Default)]
+pub struct Bells {
+    /// Something may be due: those who deliver look.
+    pub work: Bell,
+    /// The event feed has more: those who tell upstream look.
+    pub news: Bell,
+    /// Upstream put rows into its table.
+    pub intake: Bell,
+    /// An act on many was begun, paused, resumed or cancelled.
+    pub acts: Bell,
+}
+
+impl Bells {
+    /// The outbox changed: something may be due, and the feed tells of it.
+    pub fn changed(&self) {
+        self.work.ring();
+        self.news.ring();
+    }
+}
+
 /// Somebody who listens. What rang since the last wait is not missed.
 #[derive(Debug)]
 pub struct Listener(watch::Receiver<u64>);

@@ -142,7 +142,7 @@ impl Operator {
     ) -> Result<Acted, IntakeError> {
         let reason = cleaned(reason)?;
         let acted = despite_races(|| self.once(request_id, act, &reason, author)).await?;
-        self.intake.bell.ring();
+        self.intake.bells.changed();
         Ok(acted)
     }
 

@@ -58,9 +58,10 @@ pub(super) async fn feed(
     }
     let until = state.clock.now().saturating_add(wait).unwrap_or_default();
     // Register, look, sleep.
-    let mut bell = state.bell.listen();
+    let mut bell = state.bells.news.listen();
     loop {
-        let mut tx = state.store.read("feed").await.map_err(|error| ApiProblem::internal(&state, &error))?;
+        let mut tx =
+            state.store.glance("feed").await.map_err(|error| ApiProblem::internal(&state, &error))?;
         let events =
             tx.feed(query.after, limit).await.map_err(|error| ApiProblem::internal(&state, &error))?;
         drop(tx);
@@ -78,7 +79,7 @@ pub(super) async fn feed(
 
 /// Whether a cursor lies beyond the newest event.
 async fn beyond(state: &ApiState, after: i64) -> Result<bool, ApiProblem> {
-    let looking = async { state.store.read("feed's end").await?.feed_before_newest(1).await };
+    let looking = async { state.store.glance("feed's end").await?.feed_before_newest(1).await };
     let before_newest = looking.await.map_err(|error| ApiProblem::internal(state, &error))?;
     Ok(after > before_newest.saturating_add(1))
 }

@@ -22,7 +22,7 @@ use crate::access::{Caller, Role, authenticate};
 use crate::clock::Clock;
 use crate::inbound::Receiver;
 use crate::intake::Intake;
-use crate::notify::Bell;
+use crate::notify::Bells;
 use crate::organization::check::Organizations;
 use crate::partner::Partners;
 use crate::routing::Routes;
@@ -71,7 +71,7 @@ pub struct ApiState {
     /// What time it is.
     pub clock: Clock,
     /// Rung when the outbox changed.
-    pub bell: Bell,
+    pub bells: Bells,
     /// Takes pushed messages.
     pub receiver: Receiver,
     /// Answers about organizations.

@@ -73,7 +73,7 @@ pub(super) async fn act(
             return Err(ApiProblem::one(&state, Problem::new(ProblemCode::NotAllowedInState, zh, en)));
         }
     };
-    state.bell.ring();
+    state.bells.news.ring();
     Ok(Json(WebhookActView { did: did.into() }))
 }
 

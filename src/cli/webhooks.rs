@@ -94,7 +94,7 @@ async fn act(context: &Context, app: &App, desk: &Desk, args: ActArgs, resume: b
     } else {
         desk.skip(target, &reason, &author).await?
     };
-    app.bell.ring();
+    app.bells.news.ring();
     let did = match done {
         webhook::Done::Resumed => out.lang.pick("立即恢复推送", "sent to again at once").to_owned(),
         webhook::Done::Skipped(cursor) => match out.chinese() {

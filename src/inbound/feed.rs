@@ -3,7 +3,7 @@
 use super::apply::{Arrival, Arrived, InboundError, Sealed, keep_all, set_aside};
 use crate::clock::Clock;
 use crate::gate::{Gate, gate};
-use crate::notify::Bell;
+use crate::notify::Bells;
 use crate::partner::{Exchange, Outcome, Partner};
 use crate::seal::Sealer;
 use crate::store::{CallbackVerdict, Leads, Store, StoreError, despite_races};
@@ -25,7 +25,7 @@ pub struct Feed {
     /// What time it is.
     pub clock: Clock,
     /// Rung when something was applied.
-    pub bell: Bell,
+    pub bells: Bells,
     /// The last look brought nothing: that is said once, not at every look.
     pub failing: AtomicBool,
 }
@@ -80,7 +80,7 @@ impl Feed {
         let EventSource::Feed { page_limit } = self.partner.capabilities().events else {
             return Ok(Polled::UpToDate);
         };
-        let row = self.store.read("feed").await?.system(system).await?;
+        let row = self.store.glance("feed").await?.system(system).await?;
         // What deliveries use up of the rate does not stop the feed: it is the only way to hear of them.
         let gate = gate(&row.asked(&self.partner.limits), self.clock.now(), 0);
         if !matches!(gate, Gate::Open { .. }) {
@@ -148,7 +148,7 @@ impl Feed {
             tracing::debug!(system = %self.partner.system, "the feed was read by another daemon meanwhile");
             return Ok(Polled::UpToDate);
         }
-        self.bell.ring();
+        self.bells.changed();
         Ok(if page.more { Polled::More } else { Polled::UpToDate })
     }
 
@@ -197,7 +197,7 @@ impl Feed {
         });
         let Some(open) = open.await? else { return Ok(Polled::UpToDate) };
         tracing::warn!(%system, open, "the feed no longer has our cursor: open transfers are queried, the feed is read from 0");
-        self.bell.ring();
+        self.bells.changed();
         // 0 is always valid by the profile; a partner that refuses it is asked at the usual pace.
         Ok(if before == 0 { Polled::Unavailable } else { Polled::More })
     }

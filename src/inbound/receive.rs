@@ -2,7 +2,7 @@
 
 use super::apply::{Arrival, Arrived, InboundError, Sealed, keep_all};
 use crate::clock::Clock;
-use crate::notify::Bell;
+use crate::notify::Bells;
 use crate::partner::{Partner, fresh_nonce};
 use crate::seal::Sealer;
 use crate::store::{Gathering, Store, StoreError, Together, Tx};
@@ -20,7 +20,7 @@ pub struct Receiver {
     sealer: Arc<Sealer>,
     clock: Clock,
     /// Rung when one was applied.
-    bell: Bell,
+    bells: Bells,
     /// When a refusal was last logged, in milliseconds: at full speed they must cost no disk.
     logged_at: AtomicI64,
 }
@@ -28,8 +28,8 @@ pub struct Receiver {
 impl Receiver {
     /// Keeps messages in a store, sealed, and rings when one was applied.
     #[must_use]
-    pub fn new(store: Store, sealer: Arc<Sealer>, clock: Clock, bell: Bell) -> Self {
-        Self { pushes: Gathering::new(store), sealer, clock, bell, logged_at: AtomicI64::new(0) }
+    pub fn new(store: Store, sealer: Arc<Sealer>, clock: Clock, bells: Bells) -> Self {
+        Self { pushes: Gathering::new(store), sealer, clock, bells, logged_at: AtomicI64::new(0) }
     }
 
     /// Takes one message of a system; the answer is the system's own form, made after the commit.
@@ -68,7 +68,7 @@ impl Receiver {
         };
         match stored {
             Ok(true) => {
-                self.bell.ring();
+                self.bells.changed();
                 CallbackVerdict::Stored
             }
             Ok(false) => {

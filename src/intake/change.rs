@@ -20,7 +20,7 @@ impl Intake {
         author: &Author,
     ) -> Result<Stored, IntakeError> {
         let stored = despite_races(|| self.amend_once(request_id, changes, author)).await?;
-        self.bell.ring();
+        self.bells.changed();
         Ok(stored)
     }
 
@@ -96,7 +96,7 @@ impl Intake {
             ))
         })?;
         let stored = despite_races(|| self.withdraw_once(request_id, &reason, author)).await?;
-        self.bell.ring();
+        self.bells.changed();
         Ok(stored)
     }
 

@@ -8,12 +8,14 @@ pub(crate) use change::{known, not_allowed};
 pub use document::parse;
 
 use crate::clock::Clock;
-use crate::notify::Bell;
+use crate::notify::Bells;
 use crate::organization::check::Organizations;
 use crate::partner::Partners;
 use crate::routing::Routes;
 use crate::seal::Sealer;
-use crate::store::{NewTransfer, Sharing, Shown, Store, StoreError, Stored, Tx, Work, despite_races};
+use crate::store::{
+    Inserted, NewTransfer, Sharing, Shown, Store, StoreError, Stored, Tx, Work, despite_races,
+};
 use crate::telemetry::{Role, Span, TraceId, record};
 use crate::transfer::{Cause, Entry, Line, Milestone, State};
 use league_contract::document::{Rules, read, unknown_province};
@@ -39,7 +41,7 @@ pub struct Intake {
     /// What time it is.
     pub clock: Clock,
     /// Rung when something came in.
-    pub bell: Bell,
+    pub bells: Bells,
     /// Whether the database's log may hold clear text of rows that were taken from the intake table.
     pub log_dirty: Arc<AtomicBool>,
 }
@@ -132,7 +134,7 @@ impl Intake {
     /// [`IntakeError`]; nothing is changed then.
     pub async fn create(&self, value: Value) -> Result<Taken, IntakeError> {
         let taken = self.store.grouped(Create { intake: self.clone(), value }).await??;
-        self.bell.ring();
+        self.bells.changed();
         Ok(taken)
     }
 
@@ -147,7 +149,7 @@ impl Intake {
             Ok::<_, IntakeError>(answered)
         })
         .await?;
-        self.bell.ring();
+        self.bells.changed();
         Ok(answered)
     }
 
@@ -189,25 +191,26 @@ impl Intake {
     pub async fn take(&self, tx: &mut Tx, value: &Value) -> Result<Taken, IntakeError> {
         let (transfer, system) = self.read(value).map_err(IntakeError::Refused)?;
         let new = self.new_transfer(&transfer, system)?;
-        if let Some(known) = tx.transfer(&transfer.request_id).await? {
-            return known_already(known, &new);
-        }
-        // Where many write, the same document may have come in by another door since that look.
-        match tx.open_transfer_of(&new.person.index).await? {
-            Some(open) if open.entry.request_id == transfer.request_id => return known_already(open, &new),
+        match tx.in_the_way(&transfer.request_id, &new.person.index).await? {
+            Some(known) if known.entry.request_id == transfer.request_id => {
+                return known_already(known, &new);
+            }
             Some(open) => return Err(open_already(&open)),
             None => {}
         }
         let following = self.partners.get(&new.entry.system).map(|partner| partner.policy.following);
         let lines =
             [Line::Milestone(Milestone::Received), Line::StateChanged { from: None, to: State::Queued }];
-        let id = tx.insert_transfer(&new, &lines, Cause::Upstream).await?;
-        if let Some(following) = following {
-            crate::inbound::apply_waiting(tx, &self.sealer, following, id, self.clock.now()).await?;
-        }
-        let stored = tx.transfer_by_id(id).await?.ok_or(StoreError::LeaseLost(id))?;
-        let (request_id, system) = (transfer.request_id, new.entry.system);
-        let (began, clock) = (new.entry.created_at, self.clock.clone());
+        let Inserted { id, awaited } = tx.insert_transfer(&new, &lines, Cause::Upstream).await?;
+        let stored = match following.filter(|_| awaited) {
+            None => Stored::new(id, new),
+            Some(following) => {
+                crate::inbound::apply_waiting(tx, &self.sealer, following, id, self.clock.now()).await?;
+                tx.transfer_by_id(id).await?.ok_or(StoreError::LeaseLost(id))?
+            }
+        };
+        let (request_id, system) = (transfer.request_id, stored.entry.system.clone());
+        let (began, clock) = (stored.entry.created_at, self.clock.clone());
         tx.after_commit(move || {
             metrics::counter!("league_gateway_received_total", "system" => system.to_string()).increment(1);
             tracing::info!(%request_id, trace_id = %TraceId::of(&request_id), %system, "transfer received");

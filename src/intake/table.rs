@@ -27,7 +27,7 @@ impl Intake {
             return Ok(0);
         }
         self.log_dirty.store(true, Ordering::Relaxed);
-        self.bell.ring();
+        self.bells.changed();
         if count < limit {
             self.empty_log().await?;
         }

@@ -129,7 +129,7 @@ impl Operator {
             Ok::<_, StoreError>(bulk)
         });
         let begun = begun.await?.ok_or(StoreError::Closed)?;
-        self.intake.bell.ring();
+        self.intake.bells.acts.ring();
         Ok(begun)
     }
 
@@ -161,13 +161,13 @@ impl Operator {
             Ok::<_, IntakeError>(bulk)
         });
         let turned = turned.await?;
-        self.intake.bell.ring();
+        self.intake.bells.acts.ring();
         Ok(turned)
     }
 
     /// Works on acts on many until told to stop, while this daemon leads.
     pub async fn run_bulks(self, leads: Leads, poll: SignedDuration, stop: CancellationToken) {
-        let mut rung = self.intake.bell.listen();
+        let mut rung = self.intake.bells.acts.listen();
         let mut due = HashMap::new();
         while !stop.is_cancelled() {
             let busy = if leads.yes() { self.work(&mut due).await } else { Ok(false) };
@@ -191,7 +191,7 @@ impl Operator {
     /// # Errors
     /// [`StoreError`]; what was not done is tried again.
     pub async fn work(&self, due: &mut HashMap<i64, Timestamp>) -> Result<bool, StoreError> {
-        let running = self.intake.store.read("bulk").await?.running_bulks().await?;
+        let running = self.intake.store.glance("bulk").await?.running_bulks().await?;
         due.retain(|id, _| running.iter().any(|bulk| bulk.id == *id));
         for bulk in &running {
             let now = self.intake.clock.now();
@@ -225,7 +225,7 @@ impl Operator {
         all.sort_unstable_by_key(|(id, _)| *id);
         for (id, request_id) in all {
             let Some(done) = self.step(&bulk, act, id, request_id.as_ref()).await? else { return Ok(()) };
-            self.intake.bell.ring();
+            self.intake.bells.changed();
             bulk = Bulk {
                 done: bulk.done + i64::from(done),
                 refused: bulk.refused + i64::from(!done),

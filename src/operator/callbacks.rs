@@ -26,7 +26,7 @@ impl Operator {
     pub async fn reapply(&self, id: i64, reason: &str, author: &Author) -> Result<Reapplied, IntakeError> {
         let reason = cleaned(reason)?;
         let done = despite_races(|| self.reapply_once(id, &reason, author)).await?;
-        self.intake.bell.ring();
+        self.intake.bells.changed();
         Ok(done)
     }
 

@@ -61,7 +61,7 @@ impl Driver {
     /// Claims and delivers until told to stop; then lets what is in flight finish.
     pub async fn run(self, stop: CancellationToken) {
         let mut desk = Desk::default();
-        let mut bell = self.delivery.bell.listen();
+        let mut bell = self.delivery.bells.work.listen();
         loop {
             let claiming = !stop.is_cancelled();
             if !claiming && desk.is_empty() {
@@ -103,7 +103,7 @@ impl Driver {
     pub async fn run_once(&self) -> Result<usize, StoreError> {
         let mut desk = Desk::default();
         let (due, _) = self.delivery.look(&self.partner).await?;
-        let begun = self.turn(&mut desk, if due { self.partner.policy.concurrency } else { 0 }).await?;
+        let (begun, _) = self.turn(&mut desk, if due { self.partner.policy.concurrency } else { 0 }).await?;
         while let Some(ended) = desk.away.join_next_with_id().await {
             desk.take(ended, self.delivery.clock.now());
             if desk.away.is_empty() {
@@ -135,11 +135,13 @@ impl Driver {
                 return Ok(false);
             }
         }
-        let begun = self.turn(desk, free).await?;
-        Ok(free > 0 && u32::try_from(begun).is_ok_and(|begun| begun == free))
+        let (begun, settled) = self.turn(desk, free).await?;
+        // What was settled may be due again at once, and there may be more than could be claimed: the next look tells.
+        Ok(begun > 0 || settled)
     }
 
-    async fn turn(&self, desk: &mut Desk, free: u32) -> Result<usize, StoreError> {
+    /// Returns how many were begun, a probe included, and whether something was settled.
+    async fn turn(&self, desk: &mut Desk, free: u32) -> Result<(usize, bool), StoreError> {
         let spent = self.partner.spent();
         let turn = Turn {
             delivery: self.delivery.clone(),
@@ -151,7 +153,7 @@ impl Driver {
             again: desk.again,
             spent,
         };
-        let settled = !desk.finished.is_empty();
+        let settled = !desk.finished.is_empty() || !desk.checked.is_empty();
         let turned = self.delivery.store.grouped(turn).await;
         desk.again = turned.is_err();
         let turned = turned.inspect_err(|_| self.partner.count(spent))?;
@@ -168,14 +170,13 @@ impl Driver {
         let begun = turned.claimed + usize::from(turned.probe);
         self.begin(desk, turned);
         if settled || begun > 0 {
-            self.delivery.bell.ring();
+            self.delivery.bells.news.ring();
         }
-        Ok(begun)
+        Ok((begun, settled))
     }
 
     /// Sends off what a turn put on record.
     fn begin(&self, desk: &mut Desk, turned: Turned) {
-        desk.look_at = turned.look_at;
         if turned.probe {
             let (delivery, partner) = (self.delivery.clone(), self.partner.clone());
             desk.away.spawn(async move { News::Probed(partner.probe(&delivery.clock).await) });

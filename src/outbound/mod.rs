@@ -17,7 +17,7 @@ pub use sweep::Sweeper;
 pub use upkeep::Upkeep;
 
 use crate::clock::Clock;
-use crate::notify::Bell;
+use crate::notify::Bells;
 use crate::organization::check::Organizations;
 use crate::seal::Sealer;
 use crate::store::Store;
@@ -34,7 +34,7 @@ pub struct Delivery {
     /// What time it is.
     pub clock: Clock,
     /// Rung after every settlement.
-    pub bell: Bell,
+    pub bells: Bells,
     /// Answers about organizations.
     pub organizations: Organizations,
     /// This run of this daemon, as it stands in leases and attempts.

@@ -3,7 +3,7 @@
 use super::{Upkeep, clocks};
 use crate::clock::Clock;
 use crate::inbound::apply_waiting;
-use crate::notify::Bell;
+use crate::notify::Bells;
 use crate::partner::Partners;
 use crate::seal::Sealer;
 use crate::store::{Abandoned, Presence, Rescued, Store, StoreError, despite_races};
@@ -31,7 +31,7 @@ pub struct Sweeper {
     /// What time it is.
     pub clock: Clock,
     /// Rung when something was taken back.
-    pub bell: Bell,
+    pub bells: Bells,
     /// How often to look.
     pub interval: SignedDuration,
     /// What else whoever leads does.
@@ -106,7 +106,7 @@ impl Sweeper {
     async fn apply_missed(&self) -> Result<(), StoreError> {
         let now = self.clock.now();
         let since = now.saturating_sub(MISSED).unwrap_or(Timestamp::MIN);
-        let missed = self.store.read("missed events").await?.matched(since, MOST_MISSED).await?;
+        let missed = self.store.glance("missed events").await?.matched(since, MOST_MISSED).await?;
         for (system, id) in missed {
             let partner = self.partners.iter().find(|(known, _)| known.as_str() == system);
             let Some((_, partner)) = partner else { continue };
@@ -117,7 +117,7 @@ impl Sweeper {
                 tx.commit().await
             });
             match applied.await {
-                Ok(()) => self.bell.ring(),
+                Ok(()) => self.bells.changed(),
                 // It stops nothing but itself.
                 Err(error @ StoreError::BadRow { .. }) => {
                     tracing::error!(id, %error, "an event that missed its transfer can't be applied");
@@ -194,7 +194,7 @@ impl Sweeper {
                 freed = all.freed,
                 "abandoned work taken back"
             );
-            self.bell.ring();
+            self.bells.changed();
         }
         Ok(all)
     }

@@ -49,8 +49,6 @@ pub(super) struct Turned {
     pub(super) claimed: usize,
     /// Whether the system is to be probed now.
     pub(super) probe: bool,
-    /// When to look again: when the next one is due, or when the gate opens.
-    pub(super) look_at: Option<Timestamp>,
 }
 
 impl Work for Turn {
@@ -90,19 +88,10 @@ impl Work for Turn {
             tokio::join!(self.settle(tx, &held), self.delivery.get_ready(&self.partner, leases));
         settled?;
         self.begin(tx, ready, &mut turned, &mut openings).await?;
-        match gate {
-            Gate::Open { .. } => {
-                // Where as much was due as may start, there may be more.
-                let more = limit > 0 && u32::try_from(turned.claimed).is_ok_and(|claimed| claimed >= limit);
-                turned.look_at = if more { Some(now) } else { tx.next_due(&self.partner.system).await? };
-            }
-            // A daemon that stops asks nothing more.
-            Gate::Probe if self.free == 0 => {}
-            Gate::Probe => {
-                turned.probe = true;
-                row.health.begin_probe(now, self.partner.probe_until(now), limits);
-            }
-            Gate::Closed { until, .. } => turned.look_at = until,
+        // A daemon that stops asks nothing more.
+        if gate == Gate::Probe && self.free > 0 {
+            turned.probe = true;
+            row.health.begin_probe(now, self.partner.probe_until(now), limits);
         }
         // A submit counts when its check begins: what was checked must not wait for the rate. The check counts itself.
         let begun = openings.len() - counted + turned.to_check.len();
@@ -447,9 +436,7 @@ impl Work for Renew {
 impl Delivery {
     /// Whether a turn has something to begin now, and when to look again; costs no write.
     pub(super) async fn look(&self, partner: &Partner) -> Result<(bool, Option<Timestamp>), StoreError> {
-        let mut look = self.store.read("look").await?;
-        let row = look.system(&partner.system).await?;
-        let next = look.next_due(&partner.system).await?;
+        let (row, next) = self.store.glance("look").await?.system_and_next_due(&partner.system).await?;
         let now = self.clock.now();
         Ok(match gate(&row.asked(&partner.limits), now, 1) {
             // Also while nothing is due: a feed's failures may have opened the breaker, and only a probe closes it.

@@ -101,11 +101,13 @@ static OPEN_KEYED: Batch<7> = Batch::new(
      SELECT id, transfer_id, system, operation, worker, started_at, request_sealed FROM v",
 );
 
+/// An open one is not asked for in the words of the index of open ones: PostgreSQL would walk that, with all that was closed since it
+/// was last swept, in place of the keys.
 static CLOSE: Batch<7> = Batch::new(
     ["id", "finished_at", "outcome", "code", "http_status", "error", "response_sealed"],
     "UPDATE attempts SET finished_at = v.finished_at, outcome = v.outcome, code = v.code, \
      http_status = v.http_status, error = v.error, response_sealed = v.response_sealed \
-     FROM v WHERE attempts.id = v.id AND attempts.finished_at IS NULL",
+     FROM v WHERE attempts.id = v.id AND COALESCE(attempts.finished_at, -1) = -1",
 );
 
 static RECORD: Batch<12> = Batch::new(

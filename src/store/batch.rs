@@ -149,7 +149,8 @@ fn places<'a, T, const N: usize>(
     Ok(places)
 }
 
-/// The columns of all rows, an array each.
+/// The columns of all rows, an array each, without the NULLs at its end: each value that is sent costs a sixth of a microsecond in the
+/// server, and UNNEST fills up what is shorter. So a column that nobody uses costs nothing.
 fn arrays<'a, T, const N: usize>(
     rows: &'a [T],
     values: impl Fn(&'a T) -> [Value<'a>; N],
@@ -158,7 +159,8 @@ fn arrays<'a, T, const N: usize>(
     let mut arrays = PgArguments::default();
     arrays.reserve(N, 0);
     for column in 0..N {
-        let cells = rows.iter().map(|row| &row[column]);
+        let filled = rows.iter().rposition(|row| !row[column].is_nothing()).map_or(0, |last| last + 1);
+        let cells = rows[..filled].iter().map(|row| &row[column]);
         let added = match rows.first().map(|row| &row[column]) {
             None => Ok(()),
             Some(Value::Int(_)) => arrays.add(cells.map(int).collect::<Vec<_>>()),
@@ -168,6 +170,12 @@ fn arrays<'a, T, const N: usize>(
         added.map_err(sqlx::Error::Encode)?;
     }
     Ok(arrays)
+}
+
+impl Value<'_> {
+    const fn is_nothing(&self) -> bool {
+        matches!(self, Self::Int(None) | Self::Text(None) | Self::Bytes(None))
+    }
 }
 
 const fn int(value: &Value<'_>) -> Option<i64> {

@@ -123,19 +123,73 @@ impl Pending {
     }
 }
 
+/// Adds to the counts what it selects. (SQLite takes `ON` for a join's where there is no WHERE.)
+macro_rules! add {
+    ($selected:literal) => {
+        concat!(
+            "INSERT INTO counts (kind, since, system, what, number) SELECT ",
+            $selected,
+            " ON CONFLICT (kind, since, system, what) DO UPDATE SET number = counts.number + excluded.number"
+        )
+    };
+}
+pub(super) use add;
+
+/// Widens the hours that it selects.
+macro_rules! arrive {
+    ($selected:literal) => {
+        concat!(
+            "INSERT INTO arrivals (hour, first_id, last_id) SELECT ",
+            $selected,
+            " ON CONFLICT (hour) DO UPDATE SET \
+             first_id = CASE WHEN excluded.first_id < arrivals.first_id THEN excluded.first_id ELSE arrivals.first_id END, \
+             last_id = CASE WHEN excluded.last_id > arrivals.last_id THEN excluded.last_id ELSE arrivals.last_id END"
+        )
+    };
+}
+pub(super) use arrive;
+
 static ADD: Batch<5> = Batch::new(
     ["kind", "since", "system", "what", "change"],
-    "INSERT INTO counts (kind, since, system, what, number) SELECT kind, since, system, what, change FROM v WHERE TRUE \
-     ON CONFLICT (kind, since, system, what) DO UPDATE SET number = counts.number + excluded.number",
+    add!("kind, since, system, what, change FROM v WHERE TRUE"),
 );
 
-static ARRIVE: Batch<3> = Batch::new(
-    ["hour", "first_id", "last_id"],
-    "INSERT INTO arrivals (hour, first_id, last_id) SELECT hour, first_id, last_id FROM v WHERE TRUE \
-     ON CONFLICT (hour) DO UPDATE SET \
-     first_id = CASE WHEN excluded.first_id < arrivals.first_id THEN excluded.first_id ELSE arrivals.first_id END, \
-     last_id = CASE WHEN excluded.last_id > arrivals.last_id THEN excluded.last_id ELSE arrivals.last_id END",
-);
+static ARRIVE: Batch<3> =
+    Batch::new(["hour", "first_id", "last_id"], arrive!("hour, first_id, last_id FROM v WHERE TRUE"));
+
+/// What a transaction counted, as rows.
+pub(super) struct Counted {
+    pub(super) changes: Vec<Change>,
+    pub(super) arrivals: Vec<Arrivals>,
+}
+
+/// By how much a row of `counts` changes.
+pub(super) struct Change(Place, i64);
+
+/// The first and last key of an hour's new transfers.
+pub(super) struct Arrivals(i64, (i64, i64));
+
+impl Change {
+    /// Kind, since, system, what, change; all empty where there is none.
+    pub(super) fn columns(one: Option<&Self>) -> [Value<'_>; 5] {
+        let place = one.map(|Self(place, _)| place);
+        [
+            place.map(|place| place.kind).into(),
+            place.map(|place| place.since).into(),
+            place.map(|place| place.system.as_str()).into(),
+            place.map(|place| place.what.as_str()).into(),
+            one.map(|Self(_, change)| *change).into(),
+        ]
+    }
+}
+
+impl Arrivals {
+    /// Hour, first key, last key; all empty where there is none.
+    pub(super) fn columns(one: Option<&Self>) -> [Value<'_>; 3] {
+        let Some(Self(hour, (first, last))) = one else { return [const { Value::Int(None) }; 3] };
+        [(*hour).into(), (*first).into(), (*last).into()]
+    }
+}
 
 impl Tx {
     /// Counts what the lines of a transfer say of its state.
@@ -180,20 +234,20 @@ impl Tx {
         !self.counts.is_empty()
     }
 
-    /// Writes what was counted. The caller has the feed's lock.
-    pub(super) async fn write_counts(&mut self) -> Result<(), StoreError> {
+    /// What was counted so far, to be written.
+    pub(super) fn take_counts(&mut self) -> Counted {
         let Pending { changes, arrivals } = std::mem::take(&mut self.counts);
-        let changes: Vec<(Place, i64)> = changes.into_iter().filter(|(_, change)| *change != 0).collect();
-        self.for_all("counting", &ADD, &changes, |(place, change)| {
-            let Place { kind, since, system, what } = place;
-            [(*kind).into(), (*since).into(), system.as_str().into(), what.as_str().into(), (*change).into()]
-        })
-        .await?;
-        let arrivals: Vec<(i64, (i64, i64))> = arrivals.into_iter().collect();
-        self.for_all("noting arrivals", &ARRIVE, &arrivals, |(hour, (first, last))| -> [Value<'_>; 3] {
-            [(*hour).into(), (*first).into(), (*last).into()]
-        })
-        .await
+        let changes = changes.into_iter().filter(|(_, change)| *change != 0);
+        Counted {
+            changes: changes.map(|(place, change)| Change(place, change)).collect(),
+            arrivals: arrivals.into_iter().map(|(hour, keys)| Arrivals(hour, keys)).collect(),
+        }
+    }
+
+    /// Writes what was counted. The caller has the feed's lock.
+    pub(super) async fn write_counts(&mut self, counted: &Counted) -> Result<(), StoreError> {
+        self.for_all("counting", &ADD, &counted.changes, |one| Change::columns(Some(one))).await?;
+        self.for_all("noting arrivals", &ARRIVE, &counted.arrivals, |one| Arrivals::columns(Some(one))).await
     }
 
     /// How many transfers stand in each state of each system, in order of their names.

@@ -71,11 +71,19 @@ pub(super) const COUNT_TABLES: Text = text!(
 
 /// PostgreSQL: whoever writes to the event feed keeps others from it until its commit, so that cursors become visible
 /// in their order: a reader that has seen one has seen all before it. The lock is this feed's, not the whole database's.
-/// The commit announces it to all who listen.
-pub(super) const LOCK_FEED_POSTGRES: &str =
-    "SELECT pg_advisory_xact_lock(1, 'events'::regclass::oid::int), pg_notify('league_gateway', 'outbox')";
+/// The commit announces it to all who listen, and says who did it.
+macro_rules! lock_feed_postgres {
+    () => {
+        "SELECT pg_advisory_xact_lock(1, 'events'::regclass::oid::int), \
+         pg_notify('league_gateway', current_setting('league.announcer', TRUE))"
+    };
+}
+pub(super) use lock_feed_postgres;
 
-/// PostgreSQL: where wake-ups are announced, over all schemas of a database; the payload is a word.
+/// PostgreSQL, each session: what its announcements carry, so that whoever made them need not hear them.
+pub(super) const ANNOUNCER_POSTGRES: &str = "league.announcer";
+
+/// PostgreSQL: where wake-ups are announced, over all schemas of a database; the payload is a word, or who announces it.
 pub(super) const CHANNEL_POSTGRES: &str = "league_gateway";
 
 /// The word of the intake table's trigger.
@@ -113,7 +121,16 @@ pub(super) const UNSEAT_POSTGRES: &str = "SELECT COUNT(pg_terminate_backend(lead
 
 /// PostgreSQL, every session: what a daemon had locked comes free within seconds when its host vanishes or the daemon is
 /// stopped in the middle of a transaction. Others wait for its rows and for the feed, and a rescue passes them over.
-pub(super) const SESSION_POSTGRES: [(&str, &str); 5] = [
+///
+/// All statements go by an index, whatever their values are and however few rows there were when they were planned: a plan is made
+/// once, and by no other way as long as there is an index.
+pub(super) const SESSION_POSTGRES: [(&str, &str); 10] = [
+    ("plan_cache_mode", "force_generic_plan"),
+    ("enable_seqscan", "off"),
+    ("enable_hashjoin", "off"),
+    ("enable_mergejoin", "off"),
+    // It would be tried for what has no index.
+    ("jit", "off"),
     ("tcp_keepalives_idle", "2"),
     ("tcp_keepalives_interval", "1"),
     ("tcp_keepalives_count", "3"),

@@ -1,8 +1,8 @@
 //! Transfers: take in, look up, list, and the one function that writes what an occurrence changed.
 
 use super::batch::{Batch, Value};
-use super::dialect::{in_order, text};
-use super::row::{TransferRow, json, storable, transfer_columns};
+use super::dialect::{Text, in_order, text};
+use super::row::{OfTransfer as _, TransferRow, json, storable, transfer_columns};
 use super::tx::{Tx, TxInner, execute, on};
 use super::{Shown, StoreError, Stored};
 use crate::seal::SealedTransfer;
@@ -24,6 +24,15 @@ pub struct NewTransfer {
     pub initiator: &'static str,
     /// What identifies the person and the document.
     pub person: SealedTransfer,
+}
+
+/// What was taken in.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Inserted {
+    /// The store's key.
+    pub id: i64,
+    /// Whether events about it came before it, and wait.
+    pub awaited: bool,
 }
 
 /// What an occurrence changed in one transfer.
@@ -77,6 +86,64 @@ pub struct Named {
     pub organization_id: Option<String>,
     /// The lease's new end.
     pub until: Timestamp,
+}
+
+macro_rules! insert {
+    () => {
+        "INSERT INTO transfers (request_id, system, state, province_code, destination_name, attempts, tries, \
+         due_at, milestones, warnings, source_id, source_name, reason, initiator, masked_name, masked_id_number, \
+         masked_phone, person, created_digest, document_digest, created_at, updated_at, deadline_at) \
+         VALUES ($1, $2, $3, $4, $5, 0, 0, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17, $17, $18, $18, $19)"
+    };
+}
+
+macro_rules! awaited {
+    () => {
+        "SELECT id, EXISTS (SELECT 1 FROM callbacks WHERE callbacks.request_id = $1 AND callbacks.system = $2 \
+         AND verdict = 'unmatched') AS awaited"
+    };
+}
+
+/// A transfer, its document, its person, and whether it was awaited: one round trip. SQLite takes several statements at once,
+/// PostgreSQL one with several parts.
+const TAKE_IN: Text = text!(
+    sqlite: concat!(
+        insert!(),
+        "; INSERT INTO documents (transfer_id, document_sealed) SELECT id, $20 FROM transfers WHERE request_id = $1; \
+         INSERT INTO open_people (person, transfer_id) SELECT person, id FROM transfers WHERE request_id = $1 AND $21; \
+         INSERT INTO people (person, transfer_id) SELECT person, id FROM transfers WHERE request_id = $1; ",
+        awaited!(),
+        " FROM transfers WHERE request_id = $1"
+    ),
+    postgres: concat!(
+        "WITH new AS (",
+        insert!(),
+        " RETURNING id, person), \
+         document AS (INSERT INTO documents (transfer_id, document_sealed) SELECT id, $20 FROM new), \
+         open AS (INSERT INTO open_people (person, transfer_id) SELECT person, id FROM new WHERE $21), \
+         whose AS (INSERT INTO people (person, transfer_id) SELECT person, id FROM new) ",
+        awaited!(),
+        " FROM new"
+    )
+);
+
+/// Two looks by one row each: PostgreSQL keeps the plan that it made for a table with few rows, and would read all of it for two
+/// rows at once. Each locks what it finds.
+macro_rules! in_the_way {
+    ($lock:literal) => {
+        concat!(
+            "SELECT * FROM (SELECT ",
+            transfer_columns!(),
+            " FROM transfers WHERE request_id = $1",
+            $lock,
+            ") AS same UNION ALL SELECT * FROM (SELECT ",
+            transfer_columns!(),
+            " FROM transfers WHERE id = (SELECT transfer_id FROM open_people WHERE person = $2) AND person = $2 \
+              AND state NOT IN ('completed', 'rejected', 'overdue', 'withdrawn')",
+            $lock,
+            ") AS open"
+        )
+    };
 }
 
 /// What follows `UPDATE`, or SQLite's own words for it, in the writing of a [`Save`].
@@ -227,6 +294,24 @@ impl Tx {
         row.map(Stored::try_from).transpose()
     }
 
+    /// What a new transfer would be in the way of: the transfer of its request id, or else its person's open one. One look for
+    /// both, and what was waited for is looked at again: it may have ended meanwhile, or be somebody else's.
+    ///
+    /// # Errors
+    /// [`StoreError`].
+    pub async fn in_the_way(
+        &mut self,
+        request_id: &RequestId,
+        person: &[u8],
+    ) -> Result<Option<Stored>, StoreError> {
+        let sql = if self.locks() { in_the_way!(" FOR UPDATE") } else { in_the_way!("") };
+        let rows: Vec<TransferRow> = on!(self, "looking whether a transfer is here already", db =>
+            sqlx::query_as(sql).bind(request_id.as_str()).bind(person).fetch_all(db))?;
+        let (same, others): (Vec<_>, Vec<_>) =
+            rows.into_iter().partition(|row| row.request_id() == request_id.as_str());
+        same.into_iter().chain(others).next().map(Stored::try_from).transpose()
+    }
+
     /// The open transfer of a person, by blind index.
     ///
     /// # Errors
@@ -244,7 +329,7 @@ impl Tx {
         row.map(Stored::try_from).transpose()
     }
 
-    /// Writes a new transfer with the first lines of its timeline; returns its key.
+    /// Writes a new transfer with the first lines of its timeline.
     ///
     /// # Errors
     /// [`StoreError::Database`]; a request id or a person that is there already is the caller's to look for before.
@@ -253,14 +338,11 @@ impl Tx {
         new: &NewTransfer,
         lines: &[Line],
         cause: Cause,
-    ) -> Result<i64, StoreError> {
+    ) -> Result<Inserted, StoreError> {
         let entry = &new.entry;
-        let id: i64 = on!(self, "taking in a transfer", db => sqlx::query_scalar(
-            "INSERT INTO transfers (request_id, system, state, province_code, destination_name, attempts, tries, \
-             due_at, milestones, warnings, source_id, source_name, reason, initiator, masked_name, masked_id_number, \
-             masked_phone, person, created_digest, document_digest, created_at, updated_at, deadline_at) \
-             VALUES ($1, $2, $3, $4, $5, 0, 0, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17, $17, $18, $18, $19) \
-             RETURNING id")
+        let sql = self.look(TAKE_IN);
+        // All of them: SQLite runs each statement as its rows are asked for.
+        let rows: Vec<(i64, bool)> = on!(self, "taking in a transfer", db => sqlx::query_as(sql)
             .bind(entry.request_id.as_str())
             .bind(entry.system.as_str())
             .bind(entry.state.as_str())
@@ -280,34 +362,17 @@ impl Tx {
             .bind(&new.person.digest)
             .bind(entry.created_at.as_millisecond())
             .bind(entry.deadline_at.map(Timestamp::as_millisecond))
-            .fetch_one(db))?;
-        execute!(
-            self,
-            "taking in a document",
-            sqlx::query("INSERT INTO documents (transfer_id, document_sealed) VALUES ($1, $2)")
-                .bind(id)
-                .bind(&new.person.sealed)
-        )?;
-        if !entry.state.is_final() {
-            execute!(
-                self,
-                "taking in a person",
-                sqlx::query("INSERT INTO open_people (person, transfer_id) VALUES ($1, $2)")
-                    .bind(&new.person.index)
-                    .bind(id)
-            )?;
-        }
-        execute!(
-            self,
-            "noting a person",
-            sqlx::query("INSERT INTO people (person, transfer_id) VALUES ($1, $2)")
-                .bind(&new.person.index)
-                .bind(id)
-        )?;
+            .bind(&new.person.sealed)
+            .bind(!entry.state.is_final())
+            .fetch_all(db))?;
+        let Some((id, awaited)) = rows.into_iter().next() else {
+            let source = sqlx::Error::RowNotFound;
+            return Err(StoreError::Database { action: "taking in a transfer", source });
+        };
         self.count_arrival(id, entry.created_at);
         self.count_lines(entry, lines, entry.created_at);
         self.append_lines(id, &entry.request_id, lines, cause, entry.created_at);
-        Ok(id)
+        Ok(Inserted { id, awaited })
     }
 
     /// Writes what an occurrence changed: the entry, its timeline and the event feed.

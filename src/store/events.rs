@@ -3,6 +3,8 @@
 use super::StoreError;
 use super::alarms::Turned;
 use super::batch::{Batch, Value};
+use super::counts::{Arrivals, Change, Counted, add, arrive};
+use super::dialect::lock_feed_postgres;
 use super::row::{Cell, json, storable};
 use super::tx::{Tx, on};
 use crate::transfer::{Cause, Line, State};
@@ -132,6 +134,16 @@ pub(super) struct PendingLine {
 const RAISED: &str = "raised";
 const CLEARED: &str = "cleared";
 
+macro_rules! insert {
+    ($from:literal) => {
+        concat!(
+            "INSERT INTO events (transfer_id, request_id, kind, from_state, to_state, milestone, cause, detail, at, system, alarm) \
+             SELECT transfer_id, request_id, kind, from_state, to_state, milestone, cause, detail, at, system, alarm ",
+            $from
+        )
+    };
+}
+
 /// The kind comes first: it is never NULL, and an alarm has no transfer.
 static INSERT: Batch<11> = Batch::new(
     [
@@ -147,24 +159,60 @@ static INSERT: Batch<11> = Batch::new(
         "system",
         "alarm",
     ],
-    "INSERT INTO events (transfer_id, request_id, kind, from_state, to_state, milestone, cause, detail, at, system, alarm) \
-     SELECT transfer_id, request_id, kind, from_state, to_state, milestone, cause, detail, at, system, alarm FROM v",
+    insert!("FROM v"),
+);
+
+/// PostgreSQL: everything with which a transaction ends, in one statement: the feed's lock, and only then what is counted and the
+/// lines. Their rows stand side by side, and are of different numbers: each part passes over those that are empty.
+static END_POSTGRES: Batch<19> = Batch::new(
+    [
+        "kind",
+        "transfer_id",
+        "request_id",
+        "from_state",
+        "to_state",
+        "milestone",
+        "cause",
+        "detail",
+        "at",
+        "system",
+        "alarm",
+        "count_kind",
+        "since",
+        "count_system",
+        "what",
+        "change",
+        "hour",
+        "first_id",
+        "last_id",
+    ],
+    concat!(
+        ", feed AS MATERIALIZED (",
+        lock_feed_postgres!(),
+        "), counted AS (",
+        add!("count_kind, since, count_system, what, change FROM feed, v WHERE count_kind IS NOT NULL"),
+        "), arrived AS (",
+        arrive!("hour, first_id, last_id FROM feed, v WHERE hour IS NOT NULL"),
+        ") ",
+        insert!("FROM feed, v WHERE kind IS NOT NULL")
+    ),
 );
 
 impl PendingLine {
-    fn columns(&self) -> [Value<'_>; 11] {
+    /// The columns of [`INSERT`]; all empty where there is none.
+    fn columns(one: Option<&Self>) -> [Value<'_>; 11] {
         [
-            self.kind.into(),
-            self.transfer_id.into(),
-            self.request_id.as_ref().map(RequestId::as_str).into(),
-            self.from.into(),
-            self.to.into(),
-            self.milestone.into(),
-            self.cause.into(),
-            storable(self.detail.as_deref()).into(),
-            self.at.into(),
-            self.system.as_deref().into(),
-            self.alarm.into(),
+            one.map(|one| one.kind).into(),
+            one.and_then(|one| one.transfer_id).into(),
+            one.and_then(|one| one.request_id.as_ref()).map(RequestId::as_str).into(),
+            one.and_then(|one| one.from).into(),
+            one.and_then(|one| one.to).into(),
+            one.and_then(|one| one.milestone).into(),
+            one.map(|one| one.cause).into(),
+            storable(one.and_then(|one| one.detail.as_deref())).into(),
+            one.map(|one| one.at).into(),
+            one.and_then(|one| one.system.as_deref()).into(),
+            one.and_then(|one| one.alarm).into(),
         ]
     }
 }
@@ -235,9 +283,27 @@ impl Tx {
         if lines.is_empty() && !self.counted() {
             return Ok(());
         }
-        self.lock_feed().await?;
-        self.write_counts().await?;
-        self.for_all("writing the timeline", &INSERT, &lines, PendingLine::columns).await
+        let counted = self.take_counts();
+        if self.locks() {
+            return self.end(&lines, &counted).await;
+        }
+        self.write_counts(&counted).await?;
+        self.for_all("writing the timeline", &INSERT, &lines, |line| PendingLine::columns(Some(line))).await
+    }
+
+    /// PostgreSQL: the same in one round trip.
+    async fn end(&mut self, lines: &[PendingLine], counted: &Counted) -> Result<(), StoreError> {
+        let Counted { changes, arrivals } = counted;
+        let rows: Vec<_> = (0..lines.len().max(changes.len()).max(arrivals.len()))
+            .map(|row| (lines.get(row), changes.get(row), arrivals.get(row)))
+            .collect();
+        self.for_all("writing the timeline", &END_POSTGRES, &rows, |(line, change, arrival)| {
+            let [a, b, c, d, e, f, g, h, i, j, k] = PendingLine::columns(*line);
+            let [l, m, n, o, p] = Change::columns(*change);
+            let [q, r, s] = Arrivals::columns(*arrival);
+            [a, b, c, d, e, f, g, h, i, j, k, l, m, n, o, p, q, r, s]
+        })
+        .await
     }
 
     /// The feed after a cursor, in order.

@@ -4,35 +4,25 @@
 use super::dialect::{CHANNEL_POSTGRES, INTAKE_WORD};
 use super::tx::Store;
 use crate::clock::Clock;
-use crate::notify::Bell;
+use crate::notify::Bells;
 use jiff::SignedDuration;
 use sqlx::postgres::{PgListener, PgPool};
 
 /// Between two attempts to listen again.
 const PAUSE: SignedDuration = SignedDuration::from_secs(1);
 
-/// What rings when another process announces something.
-#[derive(Clone, Debug, Default)]
-pub struct Bells {
-    /// Upstream put rows into its table.
-    pub intake: Bell,
-    /// Something else in the outbox changed.
-    pub outbox: Bell,
-}
-
-impl Bells {
-    fn ring(&self, word: &str) {
-        if word == INTAKE_WORD { self.intake.ring() } else { self.outbox.ring() }
-    }
+/// Rings for what another process announced.
+fn ring(bells: &Bells, word: &str) {
+    if word == INTAKE_WORD { bells.intake.ring() } else { bells.changed() }
 }
 
 impl Store {
     /// Rings for what other processes announce, for as long as the store is open; on SQLite nobody announces anything, and it
-    /// ends at once. A connection that is lost is made again, and then both bells ring: something may have been missed.
+    /// ends at once. A connection that is lost is made again, and then all of them ring: something may have been missed.
     pub async fn listen(&self, bells: Bells, clock: Clock) {
         let Some(pool) = self.postgres() else { return };
         loop {
-            match relay(pool, &bells).await {
+            match relay(pool, &bells, &self.announcer).await {
                 Ok(()) => tracing::warn!(
                     "the database's wake-ups are cut off: polling goes on, listening again soon"
                 ),
@@ -47,14 +37,17 @@ impl Store {
 }
 
 /// Until the connection is lost.
-async fn relay(pool: &PgPool, bells: &Bells) -> Result<(), sqlx::Error> {
+async fn relay(pool: &PgPool, bells: &Bells, own: &str) -> Result<(), sqlx::Error> {
     let mut listener = PgListener::connect_with(pool).await?;
     listener.eager_reconnect(false);
     listener.listen(CHANNEL_POSTGRES).await?;
     bells.intake.ring();
-    bells.outbox.ring();
+    bells.changed();
     while let Some(heard) = listener.try_recv().await? {
-        bells.ring(heard.payload());
+        // What this process does rings its bells without the database.
+        if heard.payload() != own {
+            ring(bells, heard.payload());
+        }
     }
     Ok(())
 }

@@ -119,6 +119,15 @@ static RENEW: Batch<3> = Batch::of(
     ),
 );
 
+/// In the words of the claim's index; MIN() would read all of it on PostgreSQL.
+macro_rules! next_due {
+    () => {
+        "SELECT due_at FROM transfers WHERE system = $1 AND due_at IS NOT NULL AND lease_token IS NULL AND held IS NULL \
+         ORDER BY due_at, id LIMIT 1"
+    };
+}
+pub(super) use next_due;
+
 impl Tx {
     /// Finds up to `limit` of a system's due transfers to claim, those that are due longest first, and keeps other
     /// transactions from them. A queued one becomes `sending`; one that the partner has stays in its state and is leased for a
@@ -341,14 +350,15 @@ impl Tx {
     /// # Errors
     /// [`StoreError`].
     pub async fn next_due(&mut self, system: &System) -> Result<Option<Timestamp>, StoreError> {
-        // In the words of the claim's index; MIN() would read all of it on PostgreSQL.
-        let due: Option<i64> = on!(self, "looking for what is due next", db => sqlx::query_scalar(
-            "SELECT due_at FROM transfers WHERE system = $1 AND due_at IS NOT NULL AND lease_token IS NULL AND held IS NULL \
-             ORDER BY due_at, id LIMIT 1")
-            .bind(system.as_str())
-            .fetch_optional(db))?;
-        due.map(|at| super::row::Cell { table: "transfers", column: "due_at", id: 0 }.time(at)).transpose()
+        let due: Option<i64> = on!(self, "looking for what is due next", db =>
+            sqlx::query_scalar(next_due!()).bind(system.as_str()).fetch_optional(db))?;
+        due.map(due_at).transpose()
     }
+}
+
+/// A stored time at which a transfer is due.
+pub(super) fn due_at(at: i64) -> Result<Timestamp, StoreError> {
+    super::row::Cell { table: "transfers", column: "due_at", id: 0 }.time(at)
 }
 
 pub(super) fn fresh_token(id: i64) -> Result<i64, StoreError> {

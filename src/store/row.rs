@@ -1,6 +1,6 @@
 //! Rows as the database has them, and their conversion: a bad value names table, column and row.
 
-use super::{Fence, StoreError};
+use super::{Fence, NewTransfer, StoreError};
 use crate::transfer::{Entry, Milestones, State};
 use jiff::Timestamp;
 use league_contract::{ProvinceCode, RequestId, System};
@@ -192,6 +192,20 @@ pub struct Shown {
 }
 
 impl Stored {
+    /// As it is read back once it was taken in.
+    #[must_use]
+    pub fn new(id: i64, new: NewTransfer) -> Self {
+        let NewTransfer { entry, shown, person, .. } = new;
+        Self {
+            entry: Entry { id, ..entry },
+            shown,
+            lease_token: None,
+            created_digest: person.digest.clone(),
+            document_digest: person.digest,
+            document_sealed: person.sealed,
+        }
+    }
+
     /// Whether the personal data was erased, after its retention.
     #[must_use]
     pub const fn erased(&self) -> bool {

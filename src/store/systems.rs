@@ -2,6 +2,7 @@
 
 use super::StoreError;
 use super::dialect::text;
+use super::outbox::{due_at, next_due};
 use super::row::json;
 use super::tx::{Tx, execute, on};
 use crate::gate::{Asked, Health, Limits, Pause};
@@ -51,6 +52,13 @@ struct Columns {
     health: Option<String>,
 }
 
+#[derive(sqlx::FromRow)]
+struct Glance {
+    #[sqlx(flatten)]
+    columns: Columns,
+    next_due: Option<i64>,
+}
+
 impl Columns {
     /// Damage stops nothing, and lets nothing through: health begins anew, a pause stays one.
     fn read(self, system: &System) -> SystemRow {
@@ -87,16 +95,38 @@ impl Tx {
     /// # Errors
     /// [`StoreError`].
     pub async fn system(&mut self, system: &System) -> Result<SystemRow, StoreError> {
-        if self.locks() {
+        let mut row = self.system_columns(system).await?;
+        if row.is_none() && self.locks() {
             // A row that is missing can't be locked.
             self.begin_system(system).await?;
+            row = self.system_columns(system).await?;
         }
+        Ok(row.map(|row| row.read(system)).unwrap_or_default())
+    }
+
+    async fn system_columns(&mut self, system: &System) -> Result<Option<Columns>, StoreError> {
         let sql = self.locked(text!(
             "SELECT feed_cursor, suspended, paused, credentials, health FROM systems WHERE system = $1"
         ));
-        let row: Option<Columns> = on!(self, "reading a system's row", db =>
-            sqlx::query_as(sql).bind(system.as_str()).fetch_optional(db))?;
-        Ok(row.map(|row| row.read(system)).unwrap_or_default())
+        on!(self, "reading a system's row", db =>
+            sqlx::query_as(sql).bind(system.as_str()).fetch_optional(db))
+    }
+
+    /// What is remembered of a system, and when its next transfer is due: in one statement, which a driver makes whenever
+    /// something may have come.
+    ///
+    /// # Errors
+    /// [`StoreError`].
+    pub async fn system_and_next_due(
+        &mut self,
+        system: &System,
+    ) -> Result<(SystemRow, Option<Timestamp>), StoreError> {
+        let found: Glance = on!(self, "looking for what is due", db => sqlx::query_as(concat!(
+            "SELECT COALESCE(feed_cursor, 0) AS feed_cursor, suspended, paused, credentials, health, (", next_due!(),
+            ") AS next_due FROM (SELECT 1 AS one) AS always LEFT JOIN systems ON systems.system = $1"))
+            .bind(system.as_str())
+            .fetch_one(db))?;
+        Ok((found.columns.read(system), found.next_due.map(due_at).transpose()?))
     }
 
     /// A new one gets its row.

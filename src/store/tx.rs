@@ -10,12 +10,14 @@ use super::{SchemaState, StoreError};
 use crate::seal::Sealer;
 use jiff::Timestamp;
 use sqlx::migrate::Migrator;
+use sqlx::pool::PoolConnection;
 use sqlx::postgres::{PgConnectOptions, PgPool, PgPoolOptions};
 use sqlx::sqlite::{
     SqliteConnectOptions, SqliteJournalMode, SqlitePool, SqlitePoolOptions, SqliteSynchronous,
 };
-use sqlx::{Connection as _, Postgres, Sqlite, Transaction};
+use sqlx::{Connection as _, Database, Postgres, Sqlite, Transaction};
 use std::fs::File;
+use std::ops::{Deref, DerefMut};
 use std::path::{Path, PathBuf};
 use std::str::FromStr as _;
 use std::sync::Arc;
@@ -61,6 +63,8 @@ pub struct Store {
     pub(super) takes_writes: Arc<AtomicBool>,
     /// When this daemon last began to show itself to others, in milliseconds; 0 where nobody looks.
     pub(super) shown_at: Arc<AtomicI64>,
+    /// What this store's own announcements carry, where the database passes them on.
+    pub(super) announcer: Arc<str>,
 }
 
 /// A closed set: each database is an arm, not an implementation of a trait that drifts.
@@ -102,8 +106,52 @@ pub struct Tx {
 }
 
 pub(super) enum TxInner {
-    Sqlite(Transaction<'static, Sqlite>),
-    Postgres(Transaction<'static, Postgres>),
+    Sqlite(Session<Sqlite>),
+    Postgres(Session<Postgres>),
+}
+
+/// What statements run on.
+pub(super) enum Session<D: Database> {
+    /// All of them as one.
+    Transaction(Transaction<'static, D>),
+    /// Each by itself: begun and ended by nothing that would have to be waited for.
+    Alone(PoolConnection<D>),
+}
+
+impl<D: Database> Deref for Session<D> {
+    type Target = D::Connection;
+
+    fn deref(&self) -> &D::Connection {
+        match self {
+            Self::Transaction(transaction) => transaction,
+            Self::Alone(connection) => connection,
+        }
+    }
+}
+
+impl<D: Database> DerefMut for Session<D> {
+    fn deref_mut(&mut self) -> &mut D::Connection {
+        match self {
+            Self::Transaction(transaction) => transaction,
+            Self::Alone(connection) => connection,
+        }
+    }
+}
+
+impl<D: Database> Session<D> {
+    async fn commit(self) -> Result<(), sqlx::Error> {
+        match self {
+            Self::Transaction(transaction) => transaction.commit().await,
+            Self::Alone(_) => Ok(()),
+        }
+    }
+
+    async fn rollback(self) -> Result<(), sqlx::Error> {
+        match self {
+            Self::Transaction(transaction) => transaction.rollback().await,
+            Self::Alone(_) => Ok(()),
+        }
+    }
 }
 
 /// Waits for the server, but not for ever: a host that vanishes says nothing. The answer is boxed at once, so that every
@@ -190,7 +238,9 @@ impl Store {
         file: impl FnOnce(&Path) -> Result<(), StoreError>,
     ) -> Result<Self, StoreError> {
         let inner = if url.starts_with("postgres://") || url.starts_with("postgresql://") {
-            Inner::Postgres(Self::connect_postgres(url).await?)
+            let announcer = fresh_announcer()?;
+            let pool = Self::connect_postgres(url, &announcer).await?;
+            return Ok(Self { announcer: announcer.into(), ..Self::over(Inner::Postgres(pool)) });
         } else {
             let options = SqliteConnectOptions::from_str(url).map_err(|_| {
                 StoreError::Url("write sqlite://FILE or postgres://USER:PASSWORD@HOST/DATABASE".into())
@@ -220,11 +270,12 @@ impl Store {
             groups: Groups::new(sender),
             takes_writes: Arc::new(AtomicBool::new(true)),
             shown_at: Arc::default(),
+            announcer: Arc::default(),
         }
     }
 
-    async fn connect_postgres(url: &str) -> Result<PgPool, StoreError> {
-        let options = session_options(url)?;
+    async fn connect_postgres(url: &str, announcer: &str) -> Result<PgPool, StoreError> {
+        let options = session_options(url)?.options([(dialect::ANNOUNCER_POSTGRES, announcer)]);
         PgPoolOptions::new()
             .max_connections(POSTGRES_CONNECTIONS)
             // One that was given back a moment ago has just proved that it lives.
@@ -427,9 +478,28 @@ impl Store {
     /// [`StoreError::Database`].
     pub async fn read(&self, name: &'static str) -> Result<Tx, StoreError> {
         let begun = match &self.inner {
-            Inner::Sqlite(sqlite) => sqlite.readers.begin().await.map(TxInner::Sqlite),
+            Inner::Sqlite(sqlite) => {
+                sqlite.readers.begin().await.map(|tx| TxInner::Sqlite(Session::Transaction(tx)))
+            }
+            Inner::Postgres(pool) => in_time(pool.begin_with(dialect::BEGIN_READ_POSTGRES))
+                .await
+                .map(|tx| TxInner::Postgres(Session::Transaction(tx))),
+        };
+        let inner = begun.map_err(|source| StoreError::Database { action: "beginning to read", source })?;
+        Ok(Tx::new(inner, name, false))
+    }
+
+    /// A look of a single statement, which is consistent by itself: a beginning and an end would be two more round trips.
+    ///
+    /// # Errors
+    /// [`StoreError::Database`].
+    pub async fn glance(&self, name: &'static str) -> Result<Tx, StoreError> {
+        let begun = match &self.inner {
+            Inner::Sqlite(sqlite) => {
+                sqlite.readers.acquire().await.map(|one| TxInner::Sqlite(Session::Alone(one)))
+            }
             Inner::Postgres(pool) => {
-                in_time(pool.begin_with(dialect::BEGIN_READ_POSTGRES)).await.map(TxInner::Postgres)
+                in_time(pool.acquire()).await.map(|one| TxInner::Postgres(Session::Alone(one)))
             }
         };
         let inner = begun.map_err(|source| StoreError::Database { action: "beginning to read", source })?;
@@ -471,6 +541,16 @@ impl Store {
     }
 }
 
+/// A word that no other store announces with.
+fn fresh_announcer() -> Result<String, StoreError> {
+    let mut bytes = [0; 8];
+    getrandom::fill(&mut bytes).map_err(|error| {
+        let source = sqlx::Error::Io(std::io::Error::other(error));
+        StoreError::Database { action: "opening it", source }
+    })?;
+    Ok(hex::encode(bytes))
+}
+
 /// How every session on PostgreSQL begins.
 fn session_options(url: &str) -> Result<PgConnectOptions, StoreError> {
     // The parser's own words may repeat the password.
@@ -487,11 +567,12 @@ impl Inner {
         let begun = match self {
             Self::Sqlite(sqlite) => {
                 sqlite.place.require()?;
-                sqlite.writer.begin_with(dialect::BEGIN_WRITE_SQLITE).await.map(TxInner::Sqlite)
+                let begun = sqlite.writer.begin_with(dialect::BEGIN_WRITE_SQLITE).await;
+                begun.map(|tx| TxInner::Sqlite(Session::Transaction(tx)))
             }
-            Self::Postgres(pool) => {
-                in_time(pool.begin_with(dialect::BEGIN_WRITE_POSTGRES)).await.map(TxInner::Postgres)
-            }
+            Self::Postgres(pool) => in_time(pool.begin_with(dialect::BEGIN_WRITE_POSTGRES))
+                .await
+                .map(|tx| TxInner::Postgres(Session::Transaction(tx))),
         };
         let inner = begun.map_err(|source| StoreError::Database { action: "beginning to write", source })?;
         Ok(Tx::new(inner, name, true))
@@ -531,7 +612,7 @@ impl Tx {
     /// with its commit.
     pub(super) async fn lock_feed(&mut self) -> Result<(), StoreError> {
         if self.locks() {
-            execute!(self, "waiting for the event feed", sqlx::query(dialect::LOCK_FEED_POSTGRES))?;
+            execute!(self, "waiting for the event feed", sqlx::query(dialect::lock_feed_postgres!()))?;
         }
         Ok(())
     }

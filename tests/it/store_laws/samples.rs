@@ -52,7 +52,8 @@ pub(super) fn beginning(state: State) -> [Line; 2] {
 }
 
 pub(super) async fn insert(tx: &mut Tx, new: &NewTransfer) -> Result<i64, StoreError> {
-    tx.insert_transfer(new, &beginning(new.entry.state), Cause::Upstream).await
+    let inserted = tx.insert_transfer(new, &beginning(new.entry.state), Cause::Upstream).await?;
+    Ok(inserted.id)
 }
 
 pub(super) fn claimant(second: i64) -> Claimant<'static> {

@@ -6,7 +6,8 @@ use crate::support::in_time;
 use jiff::SignedDuration;
 use league_contract::{PartnerStatus, System};
 use league_gateway::clock::Clock;
-use league_gateway::store::{Bells, Gathering, Sharing, Store, StoreError, Together, Tx, Work};
+use league_gateway::notify::Bells;
+use league_gateway::store::{Gathering, Sharing, Store, StoreError, Together, Tx, Work};
 use league_gateway::transfer::{Cause, Facts, State, advance};
 use std::cell::Cell;
 use std::sync::Arc;
@@ -179,7 +180,7 @@ pub(super) async fn works_that_wait_for_each_other_both_end(bench: Bench) {
 /// PostgreSQL alone: SQLite has one daemon.
 pub(super) async fn a_commit_rings_in_other_processes(bench: Bench) {
     let (bells, clock) = (Bells::default(), Clock::manual(at(0)));
-    let (mut outbox, mut intake) = (bells.outbox.listen(), bells.intake.listen());
+    let (mut outbox, mut intake) = (bells.work.listen(), bells.intake.listen());
     let other = bench.again().await;
     let listening = tokio::spawn({
         let clock = clock.clone();
