@@ -87,7 +87,7 @@ impl Work for Turn {
         turned.claimed = leases.len();
         // One waits for the database, the other computes meanwhile: its first statement goes out first.
         let (settled, ready) =
-            tokio::join!(self.settle(tx, &held), self.delivery.get_ready(&self.partner, leases));
+            tokio::join!(self.settle(tx, &held), self.delivery.make_ready(&self.partner, leases));
         settled?;
         self.begin(tx, ready, &mut turned, &mut openings).await?;
         match gate {
