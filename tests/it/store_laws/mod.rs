@@ -172,6 +172,8 @@ mod sqlite_alone {
     laws! { Sqlite;
         schema:
             one_daemon_owns_the_database;
+        attempts:
+            an_exchanges_key_is_above_every_other;
     }
 }
 
