@@ -60,7 +60,10 @@ fn the_package_has_what_the_unit_asks_for() {
     assert!(read("DEBIAN/md5sums").contains("usr/bin/league-gateway"));
     // What is compiled in asks to be named in what is handed on.
     let copyright = read("usr/share/doc/league-gateway/copyright");
-    assert!(copyright.contains("jemalloc") && copyright.contains("Redistributions in binary form"), "{copyright}");
+    assert!(
+        copyright.contains("jemalloc") && copyright.contains("Redistributions in binary form"),
+        "{copyright}"
+    );
 }
 
 /// As whoever has installed the package and written the secrets: the configuration that is in it can be read.
