@@ -8,6 +8,7 @@ mod attempts;
 mod audit;
 mod backup;
 mod batch;
+mod begin;
 mod bulk;
 mod callbacks;
 mod clocks;

@@ -1,6 +1,7 @@
 //! Connections and transactions.
 
 use super::alarms::Turned;
+use super::begin::begin;
 use super::counts::Pending;
 use super::dialect::{self, Text};
 use super::events::PendingLine;
@@ -27,7 +28,7 @@ static SQLITE_MIGRATIONS: Migrator = sqlx::migrate!("src/store/migrations/sqlite
 static POSTGRES_MIGRATIONS: Migrator = sqlx::migrate!("src/store/migrations/postgres");
 
 /// A daemon needs few: some that write, some that read, one that listens. Several daemons share what the server allows.
-const POSTGRES_CONNECTIONS: u32 = 9;
+pub(super) const POSTGRES_CONNECTIONS: u32 = 9;
 
 /// How much of a SQLite file the writer and each reader keep in memory, in KiB: the writer comes back to the same pages turn by
 /// turn, however large the file is; a look does not.
@@ -428,9 +429,7 @@ impl Store {
     pub async fn read(&self, name: &'static str) -> Result<Tx, StoreError> {
         let begun = match &self.inner {
             Inner::Sqlite(sqlite) => sqlite.readers.begin().await.map(TxInner::Sqlite),
-            Inner::Postgres(pool) => {
-                in_time(pool.begin_with(dialect::BEGIN_READ_POSTGRES)).await.map(TxInner::Postgres)
-            }
+            Inner::Postgres(pool) => begin(pool, dialect::BEGIN_READ_POSTGRES).await.map(TxInner::Postgres),
         };
         let inner = begun.map_err(|source| StoreError::Database { action: "beginning to read", source })?;
         Ok(Tx::new(inner, name, false))
@@ -489,9 +488,7 @@ impl Inner {
                 sqlite.place.require()?;
                 sqlite.writer.begin_with(dialect::BEGIN_WRITE_SQLITE).await.map(TxInner::Sqlite)
             }
-            Self::Postgres(pool) => {
-                in_time(pool.begin_with(dialect::BEGIN_WRITE_POSTGRES)).await.map(TxInner::Postgres)
-            }
+            Self::Postgres(pool) => begin(pool, dialect::BEGIN_WRITE_POSTGRES).await.map(TxInner::Postgres),
         };
         let inner = begun.map_err(|source| StoreError::Database { action: "beginning to write", source })?;
         Ok(Tx::new(inner, name, true))
