@@ -99,7 +99,8 @@ pub async fn make_token(
 /// # Errors
 /// [`StoreError`].
 pub async fn authenticate(store: &Store, token: &str) -> Result<Option<Caller>, StoreError> {
-    let row = store.glance("authenticate").await?.token(&hash(token)).await?;
+    let hash = &hash(token);
+    let row = store.glance("authenticate", |mut tx| async move { tx.token(hash).await }).await?;
     Ok(row.map(|row| Caller {
         roles: Role::ALL
             .into_iter()

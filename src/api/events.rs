@@ -60,11 +60,9 @@ pub(super) async fn feed(
     // Register, look, sleep.
     let mut bell = state.bells.news.listen();
     loop {
-        let mut tx =
-            state.store.glance("feed").await.map_err(|error| ApiProblem::internal(&state, &error))?;
-        let events =
-            tx.feed(query.after, limit).await.map_err(|error| ApiProblem::internal(&state, &error))?;
-        drop(tx);
+        let after = query.after;
+        let looking = state.store.glance("feed", |mut tx| async move { tx.feed(after, limit).await });
+        let events = looking.await.map_err(|error| ApiProblem::internal(&state, &error))?;
         let left = until.duration_since(state.clock.now());
         if !events.is_empty() || !left.is_positive() || state.stop.is_cancelled() {
             let next = events.last().map_or(query.after, |event| event.cursor);
@@ -79,7 +77,7 @@ pub(super) async fn feed(
 
 /// Whether a cursor lies beyond the newest event.
 async fn beyond(state: &ApiState, after: i64) -> Result<bool, ApiProblem> {
-    let looking = async { state.store.glance("feed's end").await?.feed_before_newest(1).await };
+    let looking = state.store.glance("feed's end", |mut tx| async move { tx.feed_before_newest(1).await });
     let before_newest = looking.await.map_err(|error| ApiProblem::internal(state, &error))?;
     Ok(after > before_newest.saturating_add(1))
 }

@@ -41,7 +41,7 @@ use league_contract::{Problem, ProblemCode};
 use metrics_exporter_prometheus::PrometheusHandle;
 pub use rates::Rates;
 use std::net::{IpAddr, SocketAddr};
-use std::sync::Arc;
+use std::sync::{Arc, LazyLock};
 use std::time::Duration;
 use tokio::sync::Semaphore;
 use tokio_util::sync::CancellationToken;
@@ -161,7 +161,10 @@ fn operators() -> OpenApiRouter<Arc<ApiState>> {
         .routes(routes!(systems::clear_alarm))
 }
 
-/// The description of all routes, as it is served: the form in which it is put together takes thirty times its memory.
+/// The description of all routes, as it is served: the form in which it is put together takes thirty times its memory. It is put
+/// together once, for all addresses.
+static DESCRIPTION: LazyLock<Bytes> = LazyLock::new(description);
+
 fn description() -> Bytes {
     let all = OpenApiRouter::with_openapi(Description::openapi()).merge(upstream()).merge(operators());
     let mut description = all.into_openapi();
@@ -173,7 +176,7 @@ fn description() -> Bytes {
 
 /// The routes of an address. Probes and the description, which is of all of them, are everywhere.
 pub fn router(state: Arc<ApiState>, faces: Faces) -> Router {
-    let description = description();
+    let description = DESCRIPTION.clone();
     let mut served = Router::new();
     if faces.upstream {
         served = served.merge(Router::from(upstream()));

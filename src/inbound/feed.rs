@@ -80,7 +80,7 @@ impl Feed {
         let EventSource::Feed { page_limit } = self.partner.capabilities().events else {
             return Ok(Polled::UpToDate);
         };
-        let row = self.store.glance("feed").await?.system(system).await?;
+        let row = self.store.glance("feed", |mut tx| async move { tx.system(system).await }).await?;
         // What deliveries use up of the rate does not stop the feed: it is the only way to hear of them.
         let gate = gate(&row.asked(&self.partner.limits), self.clock.now(), 0);
         if !matches!(gate, Gate::Open { .. }) {

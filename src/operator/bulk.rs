@@ -191,7 +191,8 @@ impl Operator {
     /// # Errors
     /// [`StoreError`]; what was not done is tried again.
     pub async fn work(&self, due: &mut HashMap<i64, Timestamp>) -> Result<bool, StoreError> {
-        let running = self.intake.store.glance("bulk").await?.running_bulks().await?;
+        let running =
+            self.intake.store.glance("bulk", |mut tx| async move { tx.running_bulks().await }).await?;
         due.retain(|id, _| running.iter().any(|bulk| bulk.id == *id));
         for bulk in &running {
             let now = self.intake.clock.now();

@@ -1,4 +1,4 @@
-//! Getting what was claimed ready to go: its document is opened, its next step decided, the call encoded, signed, and sealed for
+//! What was claimed is made ready to go: its document is opened, its next step decided, the call encoded, signed, and sealed for
 //! the record. Nothing but computing: it runs beside the turn's statements, on whatever core is free.
 
 use super::Delivery;
@@ -12,6 +12,7 @@ use jiff::Timestamp;
 use league_contract::Call;
 use std::panic::resume_unwind;
 use std::sync::Arc;
+use tokio::task::JoinError;
 
 /// So many at a time are handed to another core; fewer are done sooner than handed over.
 const HANDFUL: usize = 16;
@@ -36,8 +37,8 @@ pub(super) enum Ready {
 }
 
 impl Delivery {
-    /// Gets all of them ready; each comes back with what it begins with, in the same order.
-    pub(super) async fn get_ready(&self, partner: &Arc<Partner>, leases: Vec<Lease>) -> Vec<(Lease, Ready)> {
+    /// Makes all of them ready; each comes back with what it begins with, in the same order.
+    pub(super) async fn make_ready(&self, partner: &Arc<Partner>, leases: Vec<Lease>) -> Vec<(Lease, Ready)> {
         let mut leases = leases.into_iter();
         let mut away = Vec::new();
         while leases.len() > HANDFUL {
@@ -48,8 +49,13 @@ impl Delivery {
         let last = self.each_ready(partner, leases);
         let mut ready = Vec::new();
         for done in join_all(away).await {
-            // A runtime that ends cancels this task as well; what is left is a panic, and it ends the turn.
-            ready.extend(done.unwrap_or_else(|error| resume_unwind(error.into_panic())));
+            match done.map_err(JoinError::try_into_panic) {
+                Ok(done) => ready.extend(done),
+                // It ends the turn.
+                Err(Ok(panic)) => resume_unwind(panic),
+                // Only a runtime that ends cancels it, and it cancels this task as well.
+                Err(Err(_)) => std::future::pending().await,
+            }
         }
         ready.extend(last);
         ready

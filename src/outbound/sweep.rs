@@ -106,7 +106,10 @@ impl Sweeper {
     async fn apply_missed(&self) -> Result<(), StoreError> {
         let now = self.clock.now();
         let since = now.saturating_sub(MISSED).unwrap_or(Timestamp::MIN);
-        let missed = self.store.glance("missed events").await?.matched(since, MOST_MISSED).await?;
+        let missed = self
+            .store
+            .glance("missed events", |mut tx| async move { tx.matched(since, MOST_MISSED).await })
+            .await?;
         for (system, id) in missed {
             let partner = self.partners.iter().find(|(known, _)| known.as_str() == system);
             let Some((_, partner)) = partner else { continue };

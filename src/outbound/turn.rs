@@ -85,7 +85,7 @@ impl Work for Turn {
         turned.claimed = leases.len();
         // One waits for the database, the other computes meanwhile: its first statement goes out first.
         let (settled, ready) =
-            tokio::join!(self.settle(tx, &held), self.delivery.get_ready(&self.partner, leases));
+            tokio::join!(self.settle(tx, &held), self.delivery.make_ready(&self.partner, leases));
         settled?;
         self.begin(tx, ready, &mut turned, &mut openings).await?;
         // A daemon that stops asks nothing more.
@@ -436,7 +436,10 @@ impl Work for Renew {
 impl Delivery {
     /// Whether a turn has something to begin now, and when to look again; costs no write.
     pub(super) async fn look(&self, partner: &Partner) -> Result<(bool, Option<Timestamp>), StoreError> {
-        let (row, next) = self.store.glance("look").await?.system_and_next_due(&partner.system).await?;
+        let (row, next) = self
+            .store
+            .glance("look", |mut tx| async move { tx.system_and_next_due(&partner.system).await })
+            .await?;
         let now = self.clock.now();
         Ok(match gate(&row.asked(&partner.limits), now, 1) {
             // Also while nothing is due: a feed's failures may have opened the breaker, and only a probe closes it.

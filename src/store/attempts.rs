@@ -2,7 +2,8 @@
 
 use super::batch::{Batch, Value};
 use super::row::{Cell, storable};
-use super::tx::{Tx, TxInner, execute, on};
+use super::session::TxInner;
+use super::tx::{Tx, execute, on};
 use super::{StoreError, dialect};
 use jiff::Timestamp;
 use league_contract::{Operation, System};

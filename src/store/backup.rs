@@ -2,7 +2,8 @@
 
 use super::copy::{CopiedTable, copy_all};
 use super::dialect::{BACK_UP_SQLITE, CHECK_SQLITE};
-use super::tx::{Inner, Tx, TxInner};
+use super::session::TxInner;
+use super::tx::{Inner, Tx};
 use super::{SchemaState, Store, StoreError};
 use std::fs::File;
 use std::path::{Path, PathBuf};

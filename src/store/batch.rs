@@ -4,7 +4,8 @@
 //! statement reads like a table.
 
 use super::StoreError;
-use super::tx::{Tx, TxInner, in_time};
+use super::session::TxInner;
+use super::tx::{Tx, in_time};
 use sqlx::postgres::{PgArguments, PgRow};
 use sqlx::sqlite::{SqliteArguments, SqliteRow};
 use sqlx::{Arguments as _, FromRow};
@@ -21,6 +22,17 @@ pub(super) enum Value<'a> {
     Int(Option<i64>),
     Text(Option<Cow<'a, str>>),
     Bytes(Option<&'a [u8]>),
+}
+
+impl Value<'_> {
+    /// Whether it is anything but NULL.
+    const fn is_there(&self) -> bool {
+        match self {
+            Self::Int(value) => value.is_some(),
+            Self::Text(value) => value.is_some(),
+            Self::Bytes(value) => value.is_some(),
+        }
+    }
 }
 
 impl From<i64> for Value<'_> {
@@ -137,14 +149,20 @@ fn places<'a, T, const N: usize>(
 ) -> Result<SqliteArguments, sqlx::Error> {
     let mut places = SqliteArguments::default();
     places.reserve(rows.len() * N, 0);
-    for value in rows.iter().flat_map(values) {
-        let added = match value {
-            Value::Int(value) => places.add(value),
-            Value::Text(Some(Cow::Owned(text))) => places.add(text),
-            Value::Text(text) => places.add(text.as_deref()),
-            Value::Bytes(bytes) => places.add(bytes),
-        };
-        added.map_err(sqlx::Error::Encode)?;
+    for row in rows.iter().map(values) {
+        debug_assert!(
+            row.first().is_none_or(Value::is_there),
+            "a row without its first column is passed over"
+        );
+        for value in row {
+            let added = match value {
+                Value::Int(value) => places.add(value),
+                Value::Text(Some(Cow::Owned(text))) => places.add(text),
+                Value::Text(text) => places.add(text.as_deref()),
+                Value::Bytes(bytes) => places.add(bytes),
+            };
+            added.map_err(sqlx::Error::Encode)?;
+        }
     }
     Ok(places)
 }
@@ -282,6 +300,14 @@ mod tests {
              INSERT INTO t SELECT * FROM v"
         );
         assert_eq!(INSERT.pieces::<usize>(&[]).count(), 0);
+    }
+
+    /// An empty place and a row whose first column is NULL look the same.
+    #[test]
+    #[should_panic(expected = "a row without its first column")]
+    #[cfg(debug_assertions)]
+    fn a_rows_first_column_is_there() {
+        places(&[None::<i64>], |id| [(*id).into(), 1.into()]).expect("it is encoded");
     }
 
     #[test]

@@ -123,7 +123,7 @@ mod tests {
         ] {
             let mut look = store.read("plan").await.expect("it begins");
             let plan = sqlx::AssertSqlSafe(format!("EXPLAIN QUERY PLAN {query}"));
-            let super::super::tx::TxInner::Sqlite(db) = &mut look.inner else { panic!("it is SQLite") };
+            let super::super::session::TxInner::Sqlite(db) = &mut look.inner else { panic!("it is SQLite") };
             let steps: Vec<(i64, i64, i64, String)> =
                 sqlx::query_as(plan).fetch_all(&mut **db).await.expect("it can be planned");
             let steps: Vec<String> = steps.into_iter().map(|step| step.3).collect();

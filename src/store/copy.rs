@@ -6,7 +6,8 @@
 use super::dialect::{
     CATALOG, FORGET_COUNT_SQLITE, LAST_COUNT, RUNNING_DAEMONS, SET_COUNT, WAIT_IN_TRANSACTION_POSTGRES,
 };
-use super::tx::{Tx, TxInner, execute, on};
+use super::session::TxInner;
+use super::tx::{Tx, execute, on};
 use super::{Store, StoreError};
 use serde::Serialize;
 use sha2::{Digest as _, Sha256};

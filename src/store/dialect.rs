@@ -93,6 +93,10 @@ pub(super) const INTAKE_WORD: &str = "intake";
 /// another transaction wrote it between the two.
 pub(super) const LOST_RACES_POSTGRES: [&str; 3] = ["40P01", "40001", "23505"];
 
+/// PostgreSQL's last word on a connection that it ends: by hand or with the server, after another process's crash, because nobody
+/// used it.
+pub(super) const FALLEN_POSTGRES: [&str; 3] = ["57P01", "57P02", "57P05"];
+
 /// The intake's rows in bytes.
 pub(super) const INTAKE: Text = text!(
     sqlite: "SELECT id, CAST(request_id AS BLOB) AS request_id, CAST(payload AS BLOB) AS payload \

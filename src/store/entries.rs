@@ -3,7 +3,8 @@
 use super::batch::{Batch, Value};
 use super::dialect::{Text, in_order, text};
 use super::row::{OfTransfer as _, TransferRow, json, storable, transfer_columns};
-use super::tx::{Tx, TxInner, execute, on};
+use super::session::TxInner;
+use super::tx::{Tx, execute, on};
 use super::{Shown, StoreError, Stored};
 use crate::seal::SealedTransfer;
 use crate::transfer::{Advance, Cause, Entry, Line};

@@ -4,7 +4,8 @@
 //! lock, which falls with its process, and one of them the leader's. A host that vanishes keeps its session for a while:
 //! whoever shows no new sign of life counts as gone, too. Being wrong about that is safe: leases are fenced.
 
-use super::tx::{Inner, Tx, TxInner, execute, on, within};
+use super::session::TxInner;
+use super::tx::{Inner, Tx, execute, on, within};
 use super::{Owner, Store, StoreError, dialect};
 use jiff::{SignedDuration, Timestamp};
 use sqlx::{ConnectOptions as _, Connection as _, PgConnection};

@@ -253,7 +253,7 @@ mod tests {
         let store = Store::connect(&url).await.expect("the file is made");
         store.migrate().await.expect("the schema is made");
         let mut look = store.read("catalog").await.expect("it begins");
-        let super::super::tx::TxInner::Sqlite(db) = &mut look.inner else { panic!("it is SQLite") };
+        let super::super::session::TxInner::Sqlite(db) = &mut look.inner else { panic!("it is SQLite") };
         let found: Vec<String> = sqlx::query_scalar(
             "SELECT t.name || '.' || c.name FROM sqlite_schema t, pragma_table_info(t.name) c \
              WHERE t.type = 'table' AND c.name LIKE '%\\_sealed' ESCAPE '\\' ORDER BY 1",

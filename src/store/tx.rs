@@ -1,52 +1,32 @@
-//! Connections and transactions.
+//! The store, and transactions on it.
 
 use super::alarms::Turned;
 use super::counts::Pending;
 use super::dialect::{self, Text};
 use super::events::PendingLine;
-use super::group::{Groups, commit_groups};
-use super::place::{self, Place};
+use super::group::Groups;
+use super::place::Place;
+use super::session::TxInner;
 use super::{SchemaState, StoreError};
 use crate::seal::Sealer;
 use jiff::Timestamp;
 use sqlx::migrate::Migrator;
-use sqlx::pool::PoolConnection;
-use sqlx::postgres::{PgConnectOptions, PgPool, PgPoolOptions};
-use sqlx::sqlite::{
-    SqliteConnectOptions, SqliteJournalMode, SqlitePool, SqlitePoolOptions, SqliteSynchronous,
-};
-use sqlx::{Connection as _, Database, Postgres, Sqlite, Transaction};
+use sqlx::postgres::PgPool;
+use sqlx::sqlite::SqlitePool;
 use std::fs::File;
-use std::ops::{Deref, DerefMut};
 use std::path::{Path, PathBuf};
-use std::str::FromStr as _;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicI64, Ordering};
 use std::time::Duration;
-use tokio::sync::mpsc;
 
 static SQLITE_MIGRATIONS: Migrator = sqlx::migrate!("src/store/migrations/sqlite");
 static POSTGRES_MIGRATIONS: Migrator = sqlx::migrate!("src/store/migrations/postgres");
-
-/// A daemon needs few: some that write, some that read, one that listens. Several daemons share what the server allows.
-const POSTGRES_CONNECTIONS: u32 = 9;
-
-/// How much of a SQLite file the writer and each reader keep in memory, in KiB: the writer comes back to the same pages turn by
-/// turn, however large the file is; a look does not.
-const WRITERS_CACHE: &str = "-4096";
-const READERS_CACHE: &str = "-512";
 
 /// The schema version from which on there is an audit log.
 const FIRST_WITH_AUDIT: i64 = 4;
 
 /// No answer to a statement takes longer; what waits for locks of others gives up before.
 const LONGEST: Duration = Duration::from_secs(30);
-
-/// So long a connection may take to prove that it lives, when it comes back to the pool and when it leaves it.
-const PROOF: Duration = Duration::from_secs(5);
-
-/// So long after it came back a connection is taken without another proof.
-const FRESH: Duration = Duration::from_secs(1);
 
 /// So long the connections' end is waited for.
 const FAREWELL: Duration = Duration::from_secs(2);
@@ -78,9 +58,9 @@ pub(super) enum Inner {
 #[derive(Clone, Debug)]
 pub(super) struct SqlitePools {
     pub(super) writer: SqlitePool,
-    readers: SqlitePool,
-    path: PathBuf,
-    place: Place,
+    pub(super) readers: SqlitePool,
+    pub(super) path: PathBuf,
+    pub(super) place: Place,
 }
 
 /// The mark of the one daemon that owns a SQLite file. The operating system takes it back when the process ends,
@@ -105,55 +85,6 @@ pub struct Tx {
     writes: bool,
 }
 
-pub(super) enum TxInner {
-    Sqlite(Session<Sqlite>),
-    Postgres(Session<Postgres>),
-}
-
-/// What statements run on.
-pub(super) enum Session<D: Database> {
-    /// All of them as one.
-    Transaction(Transaction<'static, D>),
-    /// Each by itself: begun and ended by nothing that would have to be waited for.
-    Alone(PoolConnection<D>),
-}
-
-impl<D: Database> Deref for Session<D> {
-    type Target = D::Connection;
-
-    fn deref(&self) -> &D::Connection {
-        match self {
-            Self::Transaction(transaction) => transaction,
-            Self::Alone(connection) => connection,
-        }
-    }
-}
-
-impl<D: Database> DerefMut for Session<D> {
-    fn deref_mut(&mut self) -> &mut D::Connection {
-        match self {
-            Self::Transaction(transaction) => transaction,
-            Self::Alone(connection) => connection,
-        }
-    }
-}
-
-impl<D: Database> Session<D> {
-    async fn commit(self) -> Result<(), sqlx::Error> {
-        match self {
-            Self::Transaction(transaction) => transaction.commit().await,
-            Self::Alone(_) => Ok(()),
-        }
-    }
-
-    async fn rollback(self) -> Result<(), sqlx::Error> {
-        match self {
-            Self::Transaction(transaction) => transaction.rollback().await,
-            Self::Alone(_) => Ok(()),
-        }
-    }
-}
-
 /// Waits for the server, but not for ever: a host that vanishes says nothing. The answer is boxed at once, so that every
 /// statement's does not lie on the stack of whoever waits.
 pub(super) fn in_time<'a, T: 'a>(
@@ -176,11 +107,11 @@ pub(super) async fn within<T>(
 macro_rules! on {
     ($tx:expr, $action:literal, $db:ident => $query:expr) => {
         match &mut $tx.inner {
-            $crate::store::tx::TxInner::Sqlite(transaction) => {
+            $crate::store::session::TxInner::Sqlite(transaction) => {
                 let $db = &mut **transaction;
                 $query.await
             }
-            $crate::store::tx::TxInner::Postgres(transaction) => {
+            $crate::store::session::TxInner::Postgres(transaction) => {
                 let $db = &mut **transaction;
                 $crate::store::tx::in_time($query).await
             }
@@ -194,10 +125,10 @@ pub(super) use on;
 macro_rules! execute {
     ($tx:expr, $action:literal, $query:expr) => {
         match &mut $tx.inner {
-            $crate::store::tx::TxInner::Sqlite(transaction) => {
+            $crate::store::session::TxInner::Sqlite(transaction) => {
                 $query.execute(&mut **transaction).await.map(|done| done.rows_affected())
             }
-            $crate::store::tx::TxInner::Postgres(transaction) => {
+            $crate::store::session::TxInner::Postgres(transaction) => {
                 let done = $query.execute(&mut **transaction);
                 $crate::store::tx::in_time(done).await.map(|done| done.rows_affected())
             }
@@ -208,132 +139,6 @@ macro_rules! execute {
 pub(super) use execute;
 
 impl Store {
-    /// Opens a database; `sqlite://path` makes the file if it is missing, its owner's alone.
-    ///
-    /// # Errors
-    /// [`StoreError::Url`] or [`StoreError::Database`].
-    pub async fn connect(url: &str) -> Result<Self, StoreError> {
-        Self::reach(url, place::make).await
-    }
-
-    /// Opens a database that is there: nobody looks into another one than meant, and a log whose file was moved away is not
-    /// taken for an empty file's.
-    ///
-    /// # Errors
-    /// As [`Store::connect`]; [`StoreError::Schema`] where there is no such file.
-    pub async fn open(url: &str) -> Result<Self, StoreError> {
-        Self::reach(url, place::find).await
-    }
-
-    /// Host and port of the server that a URL names: nothing for SQLite, or a socket on this machine.
-    #[must_use]
-    pub fn server(url: &str) -> Option<(String, u16)> {
-        let options: PgConnectOptions = url.starts_with("postgres").then(|| url.parse().ok())??;
-        let host = options.get_host();
-        (!host.starts_with('/')).then(|| (host.to_owned(), options.get_port()))
-    }
-
-    async fn reach(
-        url: &str,
-        file: impl FnOnce(&Path) -> Result<(), StoreError>,
-    ) -> Result<Self, StoreError> {
-        let inner = if url.starts_with("postgres://") || url.starts_with("postgresql://") {
-            let announcer = fresh_announcer()?;
-            let pool = Self::connect_postgres(url, &announcer).await?;
-            return Ok(Self { announcer: announcer.into(), ..Self::over(Inner::Postgres(pool)) });
-        } else {
-            let options = SqliteConnectOptions::from_str(url).map_err(|_| {
-                StoreError::Url("write sqlite://FILE or postgres://USER:PASSWORD@HOST/DATABASE".into())
-            })?;
-            if !url.contains(":memory:") {
-                file(options.get_filename())?;
-            }
-            Inner::Sqlite(Self::connect_sqlite(options).await?)
-        };
-        Ok(Self::over(inner))
-    }
-
-    /// Opens a SQLite file that is there.
-    ///
-    /// # Errors
-    /// [`StoreError::Database`].
-    pub async fn open_file(path: &Path) -> Result<Self, StoreError> {
-        let options = SqliteConnectOptions::new().filename(path);
-        Ok(Self::over(Inner::Sqlite(Self::connect_sqlite(options).await?)))
-    }
-
-    fn over(inner: Inner) -> Self {
-        let (sender, jobs) = mpsc::unbounded_channel();
-        tokio::spawn(commit_groups(inner.clone(), jobs));
-        Self {
-            inner,
-            groups: Groups::new(sender),
-            takes_writes: Arc::new(AtomicBool::new(true)),
-            shown_at: Arc::default(),
-            announcer: Arc::default(),
-        }
-    }
-
-    async fn connect_postgres(url: &str, announcer: &str) -> Result<PgPool, StoreError> {
-        let options = session_options(url)?.options([(dialect::ANNOUNCER_POSTGRES, announcer)]);
-        PgPoolOptions::new()
-            .max_connections(POSTGRES_CONNECTIONS)
-            // One that was given back a moment ago has just proved that it lives.
-            .test_before_acquire(false)
-            .before_acquire(|connection, known| {
-                Box::pin(async move {
-                    if known.idle_for < FRESH {
-                        return Ok(true);
-                    }
-                    within(PROOF, connection.ping()).await.map(|()| true)
-                })
-            })
-            // One that is dead must not keep its place: it is closed without a good-bye.
-            .after_release(|connection, _| {
-                Box::pin(async move { within(PROOF, connection.ping()).await.map(|()| true) })
-            })
-            .connect_with(options)
-            .await
-            .map_err(|source| StoreError::Database { action: "opening it", source })
-    }
-
-    async fn connect_sqlite(options: SqliteConnectOptions) -> Result<SqlitePools, StoreError> {
-        let failed = |source| StoreError::Database { action: "opening it", source };
-        let options = options
-            .journal_mode(SqliteJournalMode::Wal)
-            .synchronous(SqliteSynchronous::Full)
-            .busy_timeout(Duration::from_secs(10))
-            // What leaves the intake table was clear text: its page must not keep it.
-            .pragma("secure_delete", "ON");
-        let path = options.get_filename().to_owned();
-        let writer = SqlitePoolOptions::new()
-            .max_connections(1)
-            // A thread of this process does not go away.
-            .test_before_acquire(false)
-            // After a full disk SQLite has rolled back by itself, and the ROLLBACK that follows fails: such a connection
-            // would never begin anything again.
-            .after_release(|connection, _| {
-                Box::pin(async move {
-                    if connection.is_in_transaction() {
-                        // A rollback may be under way yet.
-                        connection.ping().await?;
-                    }
-                    Ok(!connection.is_in_transaction())
-                })
-            })
-            .connect_with(options.clone().pragma("cache_size", WRITERS_CACHE))
-            .await
-            .map_err(failed)?;
-        let readers = SqlitePoolOptions::new()
-            .max_connections(4)
-            .test_before_acquire(false)
-            .connect_with(options.pragma("query_only", "ON").pragma("cache_size", READERS_CACHE))
-            .await
-            .map_err(failed)?;
-        let place = Place::of(&path);
-        Ok(SqlitePools { writer, readers, path, place })
-    }
-
     /// The server, if there is one.
     pub(super) const fn postgres(&self) -> Option<&PgPool> {
         match &self.inner {
@@ -464,48 +269,6 @@ impl Store {
         }
     }
 
-    /// Begins to change something. `name` says what for, in logs.
-    ///
-    /// # Errors
-    /// [`StoreError::Database`].
-    pub async fn write(&self, name: &'static str) -> Result<Tx, StoreError> {
-        self.inner.write(name).await
-    }
-
-    /// Begins a consistent look.
-    ///
-    /// # Errors
-    /// [`StoreError::Database`].
-    pub async fn read(&self, name: &'static str) -> Result<Tx, StoreError> {
-        let begun = match &self.inner {
-            Inner::Sqlite(sqlite) => {
-                sqlite.readers.begin().await.map(|tx| TxInner::Sqlite(Session::Transaction(tx)))
-            }
-            Inner::Postgres(pool) => in_time(pool.begin_with(dialect::BEGIN_READ_POSTGRES))
-                .await
-                .map(|tx| TxInner::Postgres(Session::Transaction(tx))),
-        };
-        let inner = begun.map_err(|source| StoreError::Database { action: "beginning to read", source })?;
-        Ok(Tx::new(inner, name, false))
-    }
-
-    /// A look of a single statement, which is consistent by itself: a beginning and an end would be two more round trips.
-    ///
-    /// # Errors
-    /// [`StoreError::Database`].
-    pub async fn glance(&self, name: &'static str) -> Result<Tx, StoreError> {
-        let begun = match &self.inner {
-            Inner::Sqlite(sqlite) => {
-                sqlite.readers.acquire().await.map(|one| TxInner::Sqlite(Session::Alone(one)))
-            }
-            Inner::Postgres(pool) => {
-                in_time(pool.acquire()).await.map(|one| TxInner::Postgres(Session::Alone(one)))
-            }
-        };
-        let inner = begun.map_err(|source| StoreError::Database { action: "beginning to read", source })?;
-        Ok(Tx::new(inner, name, false))
-    }
-
     /// Makes clear text that was deleted unreadable in the database's log as well. Returns whether it was
     /// done: a reader in the way puts it off to the next time. PostgreSQL's files are its server's: nothing to do.
     ///
@@ -541,46 +304,8 @@ impl Store {
     }
 }
 
-/// A word that no other store announces with.
-fn fresh_announcer() -> Result<String, StoreError> {
-    let mut bytes = [0; 8];
-    getrandom::fill(&mut bytes).map_err(|error| {
-        let source = sqlx::Error::Io(std::io::Error::other(error));
-        StoreError::Database { action: "opening it", source }
-    })?;
-    Ok(hex::encode(bytes))
-}
-
-/// How every session on PostgreSQL begins.
-fn session_options(url: &str) -> Result<PgConnectOptions, StoreError> {
-    // The parser's own words may repeat the password.
-    let mut options = PgConnectOptions::from_str(url)
-        .map_err(|_| StoreError::Url("write postgres://USER:PASSWORD@HOST/DATABASE".into()))?;
-    if options.get_application_name().is_none() {
-        options = options.application_name("league-gateway");
-    }
-    Ok(options.options(dialect::SESSION_POSTGRES))
-}
-
-impl Inner {
-    pub(super) async fn write(&self, name: &'static str) -> Result<Tx, StoreError> {
-        let begun = match self {
-            Self::Sqlite(sqlite) => {
-                sqlite.place.require()?;
-                let begun = sqlite.writer.begin_with(dialect::BEGIN_WRITE_SQLITE).await;
-                begun.map(|tx| TxInner::Sqlite(Session::Transaction(tx)))
-            }
-            Self::Postgres(pool) => in_time(pool.begin_with(dialect::BEGIN_WRITE_POSTGRES))
-                .await
-                .map(|tx| TxInner::Postgres(Session::Transaction(tx))),
-        };
-        let inner = begun.map_err(|source| StoreError::Database { action: "beginning to write", source })?;
-        Ok(Tx::new(inner, name, true))
-    }
-}
-
 impl Tx {
-    fn new(inner: TxInner, name: &'static str, writes: bool) -> Self {
+    pub(super) fn new(inner: TxInner, name: &'static str, writes: bool) -> Self {
         let (lines, turned, told) = (Vec::new(), Vec::new(), Vec::new());
         Self { inner, name, lines, turned, counts: Pending::default(), told, writes }
     }
@@ -654,21 +379,5 @@ impl Tx {
         self.turned.iter().for_each(Turned::tell);
         self.told.into_iter().for_each(|tell| tell());
         Ok(())
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn a_session_keeps_its_own_options_and_lets_go_of_its_locks() {
-        let options = session_options("postgres://u@h/d?options=-c%20search_path%3Dgateway").expect("a URL");
-        let text = options.get_options().expect("options");
-        for part in
-            ["search_path=gateway", "idle_in_transaction_session_timeout=10s", "tcp_keepalives_idle=2"]
-        {
-            assert!(text.contains(part), "{text}");
-        }
     }
 }

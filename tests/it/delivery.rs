@@ -9,3 +9,4 @@ mod gate;
 mod intake;
 mod postgres;
 mod restore;
+mod turns;

@@ -15,6 +15,7 @@ mod gate;
 mod listeners;
 mod looking;
 mod masking;
+mod memory;
 mod metrics;
 mod model;
 mod organizations;

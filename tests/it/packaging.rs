@@ -58,6 +58,12 @@ fn the_package_has_what_the_unit_asks_for() {
         output(Command::new("sh").arg("-n").arg(tree.join("DEBIAN").join(script)));
     }
     assert!(read("DEBIAN/md5sums").contains("usr/bin/league-gateway"));
+    // What is compiled in asks to be named in what is handed on.
+    let copyright = read("usr/share/doc/league-gateway/copyright");
+    assert!(
+        copyright.contains("jemalloc") && copyright.contains("Redistributions in binary form"),
+        "{copyright}"
+    );
 }
 
 /// As whoever has installed the package and written the secrets: the configuration that is in it can be read.

@@ -6,6 +6,7 @@ use league_contract::RequestId;
 use league_gateway::app::{App, REGISTRATIONS};
 use league_gateway::inbound::Polled;
 use league_gateway::intake::{IntakeError, Taken};
+use league_gateway::outbound::Desk;
 use league_gateway::settings;
 use league_gateway::store::{Abandoned, Claimant, Rescued};
 use league_sandbox::{Rule, Step};
@@ -61,6 +62,8 @@ const NO_TRANSFER_IS_WRITTEN: &str = "LOCK TABLE transfers IN SHARE MODE";
 /// Nobody commits anything that the event feed hears.
 const NOTHING_IS_TOLD: &str = "SELECT pg_advisory_xact_lock(1, 'events'::regclass::oid::int)";
 const TRANSFER_A: &str = "SELECT 1 FROM transfers WHERE request_id = 'A' FOR UPDATE";
+/// No exchange's end is written yet.
+const NO_EXCHANGE_ENDS: &str = "SELECT 1 FROM attempts FOR UPDATE";
 const FUJIAN: &str = "SELECT 1 FROM systems WHERE system = 'fujian' FOR UPDATE";
 
 /// How a document comes in.
@@ -247,6 +250,54 @@ async fn an_amendment_and_a_withdrawal_are_made_beside_a_push() {
         .await;
         test.finish().await;
     }
+}
+
+/// Changes transfer A while a turn settles its submit: the turn knows it as it was before, so the change must wait for its commit.
+async fn beside_a_settlement<T>(test: &TestApp, change: impl Future<Output = T>) -> T {
+    let (driver, mut desk) = (test.app.driver(test.partner("smart_league")), Desk::default());
+    while test.count("attempts WHERE operation = 'submit'").await == 0 {
+        driver.work(&mut desk, true).await.expect("the turn is made");
+    }
+    let obstacle = Obstacle::put(test, NO_EXCHANGE_ENDS).await;
+    let settling = async {
+        while test.count("transfers WHERE state = 'sending'").await > 0 {
+            driver.work(&mut desk, true).await.expect("the turn is made");
+            tokio::task::yield_now().await;
+        }
+    };
+    let changing = async {
+        obstacle.holds(test, 1).await;
+        let mut change = std::pin::pin!(change);
+        tokio::select! {
+            _ = &mut change => panic!("it waits for the turn"),
+            () = obstacle.holds(test, 2) => {}
+        }
+        obstacle.remove().await;
+        change.await
+    };
+    in_time("both to be made", async { tokio::join!(settling, changing).1 }).await
+}
+
+#[tokio::test]
+async fn a_push_waits_for_the_turn_that_settles_its_transfer() {
+    let (test, _other) = two().await;
+    test.submit(&SIDES[0].document("A", 1)).await;
+    beside_a_settlement(&test, push(&test)).await;
+    assert_eq!(test.states("A").await, ["queued", "sending", "submitted", "rejected"]);
+    test.finish().await;
+}
+
+#[tokio::test]
+async fn a_withdrawal_waits_for_the_turn_that_settles_its_transfer() {
+    let (test, other) = two().await;
+    test.submit(&SIDES[0].document("A", 1)).await;
+    let request_id = RequestId::parse("A").expect("a request id");
+    let withdrawn =
+        beside_a_settlement(&test, other.intake.withdraw(&request_id, "不再转出", &upstream())).await;
+    withdrawn.expect("it is wished for");
+    test.run_until_idle().await;
+    assert_eq!(test.states("A").await, ["queued", "sending", "submitted", "withdrawn"]);
+    test.finish().await;
 }
 
 #[tokio::test]

@@ -120,6 +120,19 @@ async fn tokens_and_their_roles() {
 }
 
 #[tokio::test]
+async fn the_description_is_json_and_may_be_asked_for_its_size() {
+    let test = Setup::by_hand().start().await;
+    let whole = test.client.get("/openapi.json").await;
+    let head = test.client.send("HEAD", "/openapi.json", &[], Vec::new()).await;
+    for answer in [&whole, &head] {
+        assert_eq!((answer.status, answer.header("content-type")), (200, "application/json"));
+        assert_eq!(answer.header("content-length"), whole.body.len().to_string());
+    }
+    assert!(head.body.is_empty() && whole.json().is_object());
+    test.finish().await;
+}
+
+#[tokio::test]
 async fn unknown_places_methods_and_parameters() {
     let test = Setup::by_hand().start().await;
     for path in ["/", "/v1", "/v1/transfer", "/v2/transfers", "/v1/transfers/A/B/C"] {

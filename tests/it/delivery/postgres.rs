@@ -60,6 +60,34 @@ async fn a_row_of_upstreams_wakes_the_daemon() {
     test.finish().await;
 }
 
+/// As when the server is started anew: connections that were in use a moment ago are not proved before they are used again.
+#[tokio::test]
+async fn a_request_finds_another_connection_where_all_were_cut() {
+    let test = Setup::by_hand().on_postgres().start().await;
+    let name = test.database.name();
+    let cut = format!(
+        "SELECT COUNT(pg_terminate_backend(pid, 30000)) FROM pg_stat_activity \
+         WHERE application_name = '{name}' AND pid <> pg_backend_pid()"
+    );
+    for n in 0..6 {
+        // As many connections as a daemon has, all of them fresh.
+        let mut looks = Vec::new();
+        for _ in 0..9 {
+            looks.push(test.app.store.read("test").await.expect("it begins"));
+        }
+        for look in looks {
+            look.undo().await;
+        }
+        assert!(test.database.number(&cut).await > 0);
+        for id in [format!("PG-{n}-A"), format!("PG-{n}-B")] {
+            test.submit(&SIDES[n % 3].document(&id, usize::from(id.ends_with('B')) * 50 + n)).await;
+        }
+    }
+    assert_eq!(test.count("transfers").await, 12);
+    test.run_until_idle().await;
+    test.finish().await;
+}
+
 #[tokio::test]
 async fn a_lost_connection_is_made_again_and_nothing_is_missed() {
     let test = Setup::daemon().on_postgres().config(NO_POLLING).start().await;

@@ -71,6 +71,24 @@ pub(super) async fn many_exchanges_have_keys_of_their_own(bench: Bench) {
     assert_eq!(attempts(&bench, ids[0]).await.len(), 2);
 }
 
+/// Keys are SQLite's own counter's and the rows': a hand may have left either behind.
+pub(super) async fn an_exchanges_key_is_above_every_other(bench: Bench) {
+    let id = bench.put(&sample(1)).await;
+    let open = async || bench.write(async |tx| open_attempt(tx, &submit(id, 1)).await).await;
+    let first = open().await;
+    for damage in [
+        "UPDATE sqlite_sequence SET seq = 0 WHERE name = 'attempts'",
+        "DELETE FROM sqlite_sequence WHERE name = 'attempts'",
+        // What is gone gave its key away all the same.
+        "DELETE FROM attempts WHERE id = (SELECT MAX(id) FROM attempts)",
+    ] {
+        let last = open().await;
+        bench.execute(damage).await;
+        assert_eq!(open().await, last + 1, "{damage}");
+    }
+    assert_eq!(open().await, first + 7);
+}
+
 pub(super) async fn exchanges_stay_in_order_and_apart(bench: Bench) {
     let (one, two) = (bench.put(&sample(1)).await, bench.put(&sample(2)).await);
     bench

@@ -55,6 +55,9 @@ async fn fill(bench: &Bench) {
             Ok(())
         })
         .await;
+    let gone = "INSERT INTO attempts (transfer_id, system, operation, worker, started_at) VALUES (7, 'fujian', 'query', 'w', 1);
+        DELETE FROM attempts WHERE operation = 'query'";
+    bench.execute(gone).await;
 }
 
 async fn restore(to: &Store, file: &Path, key: &str, index: &str) -> Result<Restored, StoreError> {
@@ -114,6 +117,10 @@ async fn a_backup_becomes_a_database_again<From: Backend, To: Backend>() {
         assert_eq!(stored.entry.attempts, before.entry.attempts, "{id}: a doubt is no attempt");
     }
     assert_eq!(to.number("SELECT COUNT(*) FROM attempts WHERE finished_at IS NULL").await, 0);
+    // No key comes twice, also not one whose exchange is gone.
+    let last = from.number("SELECT MAX(id) FROM attempts").await;
+    let next = to.write(async |tx| open_attempt(tx, &submit(7, 101)).await).await;
+    assert_eq!(next, last + 2, "one was given out and is gone");
     // What upstream has seen since the backup must not hide what comes now.
     let first = to.read(async |tx| tx.feed(cursor, 1).await).await;
     assert!(first[0].cursor > cursor + 500_000_000, "{first:?}");

@@ -49,6 +49,8 @@ async fn fill(bench: &Bench) {
         "INSERT INTO alarms (system, kind, detail_zh, detail_en, raised_at) VALUES ('', 'k', '中', 'e', 5)",
         "INSERT INTO daemons (instance, worker, session_key, started_at, seen_at) VALUES ('i', 'w', 0, 1, 2)",
         "DELETE FROM intake",
+        "INSERT INTO attempts (transfer_id, system, operation, worker, started_at) VALUES (1, 'guangdong', 'query', 'w', 1)",
+        "DELETE FROM attempts WHERE operation = 'query'",
         "DELETE FROM events WHERE cursor = (SELECT MAX(cursor) FROM events)",
     ] {
         bench.execute(statement).await;
@@ -119,6 +121,7 @@ async fn a_copy_is_the_original<From: Backend, To: Backend>() {
     to.execute("INSERT INTO intake (request_id, payload) VALUES ('D', '{}')").await;
     assert_eq!(to.number("SELECT id FROM intake").await, 4);
     assert_eq!(to.put(&sample(4)).await, 4);
+    assert_eq!(to.write(async |tx| open_attempt(tx, &submit(4, 3)).await).await, 5);
     assert_eq!(to.number("SELECT MIN(cursor) FROM events WHERE transfer_id = 4").await, 7);
     assert!(to.write(async |tx| tx.insert_token("another", b"other", "view", at(1)).await).await);
 

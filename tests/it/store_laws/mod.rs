@@ -172,6 +172,8 @@ mod sqlite_alone {
     laws! { Sqlite;
         schema:
             one_daemon_owns_the_database;
+        attempts:
+            an_exchanges_key_is_above_every_other;
     }
 }
 
@@ -182,6 +184,7 @@ mod postgres_alone {
         together:
             a_claim_passes_over_what_is_being_claimed
             who_ends_meanwhile_is_not_open
+            what_is_held_is_changed_by_nobody_else_until_the_commit
             works_that_wait_for_each_other_both_end
             a_commit_rings_in_other_processes;
         doors:

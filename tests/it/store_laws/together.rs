@@ -107,6 +107,17 @@ pub(super) async fn a_claim_passes_over_what_is_being_claimed(bench: Bench) {
     assert_eq!(bench.number("SELECT COUNT(*) FROM transfers WHERE lease_token IS NOT NULL").await, 3);
 }
 
+/// Until a transaction waits for another one's lock.
+async fn somebody_waits(bench: &Bench) {
+    let waits = format!(
+        "SELECT COUNT(*) FROM pg_stat_activity WHERE wait_event_type = 'Lock' AND application_name = '{}'",
+        bench.database.name()
+    );
+    while bench.number(&waits).await == 0 {
+        tokio::task::yield_now().await;
+    }
+}
+
 /// PostgreSQL alone: what was waited for is looked at again.
 pub(super) async fn who_ends_meanwhile_is_not_open(bench: Bench) {
     let first = sample(1);
@@ -115,18 +126,36 @@ pub(super) async fn who_ends_meanwhile_is_not_open(bench: Bench) {
     happen(&mut ending, id, reported(PartnerStatus::Rejected), 1).await.expect("it ends");
     let mut asking = bench.store.write("law").await.expect("it begins");
     let asked = asking.open_transfer_of(&first.person.index);
-    let waits = format!(
-        "SELECT COUNT(*) FROM pg_stat_activity WHERE wait_event_type = 'Lock' AND application_name = '{}'",
-        bench.database.name()
-    );
     let end = async {
-        while bench.number(&waits).await == 0 {
-            tokio::task::yield_now().await;
-        }
+        somebody_waits(&bench).await;
         ending.commit().await.expect("it commits");
     };
     let (open, ()) = in_time("the end of the wait", async { tokio::join!(asked, end) }).await;
     assert!(open.expect("it is readable").is_none(), "it has ended");
+}
+
+/// PostgreSQL alone: whoever settles goes by what the transfer was when it was held.
+pub(super) async fn what_is_held_is_changed_by_nobody_else_until_the_commit(bench: Bench) {
+    bench.put(&sample(1)).await;
+    let lease = bench.claim_one(1).await;
+    let id = lease.entry().id;
+    let mut settling = bench.store.write("law").await.expect("it begins");
+    assert_eq!(settling.hold(&[(id, lease.fence)]).await.expect("it is looked at"), [true]);
+    let other = bench.again().await;
+    let change = write(&other, async |tx| happen(tx, id, reported(PartnerStatus::Rejected), 2).await);
+    let mut change = Box::pin(change);
+    tokio::select! {
+        () = &mut change => panic!("it waits for the commit"),
+        () = in_time("the change to wait", somebody_waits(&bench)) => {}
+    }
+    let pending = Some(reported(PartnerStatus::Pending));
+    let step = advance(FOLLOWING, lease.entry(), pending, Facts::default(), at(2));
+    settling.save(&step, true, Cause::Delivery, at(2)).await.expect("it is written");
+    settling.commit().await.expect("it commits");
+    in_time("the change", change).await;
+    let lines = bench.read(async |tx| tx.timeline(id).await).await;
+    let states: Vec<_> = lines.into_iter().filter_map(|line| line.event.to).collect();
+    assert_eq!(states, ["queued", "sending", "submitted", "rejected"]);
 }
 
 /// Locks two systems, one after the other; the first time, not before another work has locked its own first one.
