@@ -49,6 +49,13 @@ impl Bench {
         Self { store, database, _folder: folder }
     }
 
+    /// On PostgreSQL: one that no other law's announcements reach.
+    pub(super) async fn apart(&self) -> Self {
+        let bench = Self::on(self.database.apart().await, None).await;
+        bench.store.prepare(&super::audit::sealer()).await.expect("the schema is made");
+        bench
+    }
+
     /// The same database as another process sees it.
     pub(super) async fn again(&self) -> Store {
         Store::connect(&self.database.url).await.expect("it opens again")

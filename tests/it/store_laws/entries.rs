@@ -1,12 +1,12 @@
 //! Transfers: in, out, and found again.
 
 use super::backend::Bench;
-use super::samples::{GUANGDONG, at, insert, request_id, sample};
+use super::samples::{GUANGDONG, NATIONAL, at, insert, request_id, sample};
 use jiff::Timestamp;
-use league_contract::{Organization, OrganizationKind, PartnerStatus, ProvinceCode};
+use league_contract::{Organization, OrganizationKind, PartnerStatus, ProvinceCode, System};
 use league_gateway::organization::suggestion::Suggestion;
 use league_gateway::seal::SealedTransfer;
-use league_gateway::store::{NewTransfer, Shown, StoreError, Stored};
+use league_gateway::store::{CallbackVerdict, NewCallback, NewTransfer, Shown, StoreError, Stored};
 use league_gateway::transfer::{
     Advance, Cause, Entry, Event, Held, LastError, Milestones, State, Verdict, Withdrawal,
 };
@@ -261,4 +261,70 @@ pub(super) async fn an_amended_document_takes_the_place_of_the_old(bench: Bench)
         bench.read(async |tx| tx.open_transfer_of(person).await).await.map(|stored| stored.entry.id)
     };
     assert_eq!((of(&first.person.index).await, of(&amended.person.index).await), (None, Some(id)));
+}
+
+pub(super) async fn what_was_taken_in_is_known_without_a_look(bench: Bench) {
+    let mut new = sample(1);
+    new.entry.warnings = vec![["名称".into(), "name".into()]];
+    let id = bench.put(&new).await;
+    let (read, known) = (bench.stored(id).await, Stored::new(id, new));
+    assert_eq!(read.entry, known.entry);
+    assert_eq!(read.shown, known.shown);
+    assert_eq!(read.lease_token, known.lease_token);
+    assert_eq!(
+        (read.created_digest, read.document_digest, read.document_sealed),
+        (known.created_digest, known.document_digest, known.document_sealed)
+    );
+}
+
+pub(super) async fn a_transfer_that_was_waited_for_says_so(bench: Bench) {
+    let inserted = async |number: i64| {
+        let new = sample(number);
+        let lines = super::samples::beginning(new.entry.state);
+        bench.write(async |tx| tx.insert_transfer(&new, &lines, Cause::Upstream).await).await
+    };
+    let event = |number: i64, system: &'static System, verdict| NewCallback {
+        system,
+        event_id: "E",
+        request_id: if number == 1 { "BJ-1" } else { "BJ-2" },
+        event: "pending",
+        verdict,
+        received_at: at(0),
+        event_sealed: b"sealed",
+        raw_sealed: b"sealed",
+    };
+    bench
+        .write(async |tx| tx.insert_callbacks(&[event(1, &NATIONAL, CallbackVerdict::Unmatched)]).await)
+        .await;
+    // Another system's is not about it, and what was settled does not wait.
+    bench
+        .write(async |tx| tx.insert_callbacks(&[event(2, &GUANGDONG, CallbackVerdict::Unmatched)]).await)
+        .await;
+    let refused = NewCallback { event_id: "F", ..event(2, &NATIONAL, CallbackVerdict::Refused) };
+    bench.write(async |tx| tx.insert_callbacks(std::slice::from_ref(&refused)).await).await;
+    assert_eq!(sample(1).entry.system, NATIONAL);
+    assert!(inserted(1).await.awaited);
+    assert!(!inserted(2).await.awaited);
+}
+
+pub(super) async fn what_is_in_the_way_is_found_in_one_look(bench: Bench) {
+    let found = async |request: i64, person: &[u8]| {
+        let id = request_id(request);
+        let found = bench.write(async |tx| tx.in_the_way(&id, person).await).await;
+        found.map(|stored| stored.entry.request_id)
+    };
+    let (first, second) = (sample(1), sample(2));
+    let (one, two) = (&first.person.index, &second.person.index);
+    assert_eq!(found(1, one).await, None);
+    let id = bench.put(&first).await;
+    bench.put(&second).await;
+    assert_eq!(found(1, one).await, Some(request_id(1)), "the same again");
+    assert_eq!(found(3, one).await, Some(request_id(1)), "the person's open one");
+    assert_eq!(found(1, two).await, Some(request_id(1)), "the request's own comes before the person's");
+    assert_eq!(found(3, b"nobody").await, None);
+    bench
+        .write(async |tx| super::samples::happen(tx, id, Event::Reported(PartnerStatus::Approved), 1).await)
+        .await;
+    assert_eq!(found(3, one).await, None, "it has ended");
+    assert_eq!(found(1, one).await, Some(request_id(1)), "its key is taken for good");
 }

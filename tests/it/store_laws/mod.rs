@@ -48,7 +48,10 @@ macro_rules! every_law_on {
                 a_request_id_twice_fails_whole
                 one_open_transfer_per_person
                 whoever_has_ended_may_move_again
-                an_amended_document_takes_the_place_of_the_old;
+                an_amended_document_takes_the_place_of_the_old
+                what_was_taken_in_is_known_without_a_look
+                a_transfer_that_was_waited_for_says_so
+                what_is_in_the_way_is_found_in_one_look;
             counts:
                 counts_are_by_system_and_state
                 counts_are_what_a_full_count_finds
@@ -186,7 +189,9 @@ mod postgres_alone {
             who_ends_meanwhile_is_not_open
             what_is_held_is_changed_by_nobody_else_until_the_commit
             works_that_wait_for_each_other_both_end
-            a_commit_rings_in_other_processes;
+            a_commit_rings_in_other_processes
+            nobody_hears_their_own_announcements
+            no_work_reads_a_table_from_end_to_end;
         doors:
             upstream_may_insert_and_nothing_else;
     }

@@ -1,7 +1,9 @@
 //! Many hands at once: nobody's change is lost, nobody waits for what is another's, and the feed skips nothing.
 
 use super::backend::{Bench, write};
-use super::samples::{FOLLOWING, GUANGDONG, NATIONAL, at, claim, happen, insert, reported, sample};
+use super::samples::{
+    FOLLOWING, GUANGDONG, NATIONAL, answered, at, claim, happen, insert, reported, sample, submit,
+};
 use crate::support::in_time;
 use jiff::SignedDuration;
 use league_contract::{PartnerStatus, System};
@@ -226,6 +228,93 @@ pub(super) async fn a_commit_rings_in_other_processes(bench: Bench) {
     bench.execute("INSERT INTO intake (request_id, payload) VALUES ('A', '{}')").await;
     in_time("the bell of the intake", intake.wait(&clock, hour)).await;
     listening.abort();
+}
+
+/// PostgreSQL alone: what a process does itself rings its bells without the database, once.
+pub(super) async fn nobody_hears_their_own_announcements(bench: Bench) {
+    let bench = bench.apart().await;
+    let (bells, clock) = (Bells::default(), Clock::manual(at(0)));
+    let (mut work, mut news, mut intake) = (bells.work.listen(), bells.news.listen(), bells.intake.listen());
+    let listening = tokio::spawn({
+        let (own, clock) = (bench.store.clone(), clock.clone());
+        async move { own.listen(bells, clock).await }
+    });
+    let hour = SignedDuration::from_hours(1);
+    in_time("the listener to begin", async {
+        work.wait(&clock, hour).await;
+        news.wait(&clock, hour).await;
+        intake.wait(&clock, hour).await;
+    })
+    .await;
+    bench.put(&sample(1)).await;
+    // Announcements come in the order of commits: when this one is here, the one before was.
+    bench.execute("INSERT INTO intake (request_id, payload) VALUES ('A', '{}')").await;
+    in_time("the bell of the intake", intake.wait(&clock, hour)).await;
+    for bell in [&mut work, &mut news] {
+        tokio::select! {
+            biased;
+            () = bell.wait(&clock, hour) => panic!("its own announcement rang"),
+            () = std::future::ready(()) => {}
+        }
+    }
+    listening.abort();
+}
+
+/// PostgreSQL alone: a plan is kept, so one that was made while a table was empty must serve when it is full.
+pub(super) async fn no_work_reads_a_table_from_end_to_end(bench: Bench) {
+    bench.store.close().await;
+    let before = read_whole(&bench).await;
+    let other = bench.again().await;
+    for number in 1..=3 {
+        let new = sample(number);
+        write(&other, async |tx| {
+            assert!(tx.in_the_way(&new.entry.request_id, &new.person.index).await?.is_none());
+            insert(tx, &new).await
+        })
+        .await;
+    }
+    let leases = write(&other, async |tx| {
+        tx.system(&NATIONAL).await?;
+        let leases = claim(tx, &NATIONAL, 3, 1).await?;
+        let opened: Vec<_> = leases.iter().map(|lease| submit(lease.entry().id, 1)).collect();
+        let attempts = tx.open_attempts(&opened).await?;
+        Ok(leases.into_iter().zip(attempts).collect::<Vec<_>>())
+    })
+    .await;
+    write(&other, async |tx| {
+        let known: Vec<_> = leases.iter().map(|(lease, _)| (lease.entry().id, lease.fence)).collect();
+        assert_eq!(tx.hold(&known).await?, [true; 3]);
+        let held: Vec<_> = leases.iter().map(|(lease, _)| (lease.entry().id, lease.fence.token)).collect();
+        assert_eq!(tx.leased_all(&held, at(2)).await?.len(), 3);
+        tx.renew(&held, at(90)).await?;
+        let result = answered(2);
+        let ends: Vec<_> = leases.iter().map(|(_, attempt)| (*attempt, &result)).collect();
+        tx.close_attempts(&ends).await?;
+        happen(tx, leases[0].0.entry().id, reported(PartnerStatus::Approved), 2).await?;
+        tx.may_have_arrived(leases[1].0.entry().id).await
+    })
+    .await;
+    other
+        .glance("law", |mut tx| async move { tx.system_and_next_due(&NATIONAL).await })
+        .await
+        .expect("a look");
+    other.close().await;
+    assert_eq!(read_whole(&bench).await, before, "a table was read from end to end");
+}
+
+/// How often tables were read from end to end. A session tells of it at its end: all have ended.
+async fn read_whole(bench: &Bench) -> i64 {
+    let name = bench.database.name();
+    let others = format!(
+        "SELECT COUNT(*) FROM pg_stat_activity WHERE application_name = '{name}' AND pid <> pg_backend_pid()"
+    );
+    in_time("the sessions' end", async { while bench.number(&others).await > 0 {} }).await;
+    let tables = "'transfers', 'documents', 'attempts', 'events', 'callbacks', 'people', 'open_people', 'counts', 'systems'";
+    bench
+        .number(&format!(
+            "SELECT CAST(SUM(seq_scan) AS BIGINT) FROM pg_stat_user_tables WHERE schemaname = '{name}' AND relname IN ({tables})"
+        ))
+        .await
 }
 
 /// Notes how many came with it, on a system's row; one of them can't.

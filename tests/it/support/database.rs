@@ -42,6 +42,15 @@ impl Database {
         }
     }
 
+    /// On PostgreSQL: a whole database of the caller's own, which no other test's announcements reach.
+    pub(crate) async fn apart(&self) -> Self {
+        let name = self.name();
+        self.execute(&format!("CREATE DATABASE {name}")).await;
+        let (server, _) = self.url.split_once('?').expect("a schema's URL");
+        let (host, _) = server.rsplit_once('/').expect("a server's URL");
+        Self { url: format!("{host}/{name}?application_name={name}"), kind: self.kind }
+    }
+
     /// What the server calls the connections to this schema, and the schema.
     pub(crate) fn name(&self) -> &str {
         self.url.rsplit('=').next().unwrap_or_default()
