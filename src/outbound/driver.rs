@@ -118,9 +118,9 @@ impl Driver {
         let now = self.delivery.clock.now();
         let concurrency = self.partner.policy.concurrency;
         let busy = u32::try_from(desk.away.len()).unwrap_or(u32::MAX);
-        let waited = desk.waiting_since.is_some_and(|since| now.duration_since(since) >= LINGER);
+        let lingers = desk.waiting_since.is_some_and(|since| now.duration_since(since) < LINGER);
         // While it is busy, what ended waits for company: a commit for one costs as much as a commit for many.
-        if busy > concurrency / 2 && !waited {
+        if lingers && busy > concurrency / 4 {
             return Ok(false);
         }
         let free =

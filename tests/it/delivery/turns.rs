@@ -9,7 +9,7 @@ use league_contract::{
 use league_gateway::outbound::{Desk, Driver};
 use league_gateway::partner::{Link, Partner};
 use league_gateway::transfer::{Cause, Event, Facts, advance};
-use league_sandbox::{FaultKind, Rule, Step};
+use league_sandbox::{Fault, FaultKind, Rule, Step};
 use serde_json::Value;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -379,4 +379,30 @@ async fn an_alarm_and_what_raised_it_are_one_commit() {
 async fn an_alarm_and_what_raised_it_are_one_commit_on_postgres() {
     refused_credentials_are_told_at_once(true).await;
     a_contradiction_is_told_at_once(true).await;
+}
+
+/// Whoever is not answered keeps one place, and no other's.
+#[tokio::test]
+async fn exchanges_that_hang_leave_the_other_places_free() {
+    let hang = (0..3).map(|n| Fault { request_id: Some(name(n)), ..SIDES[2].fault(FaultKind::Hang, 1) });
+    let test =
+        Setup::by_hand().faults(hang.collect()).config("[systems.fujian]\nconcurrency = 4\n").start().await;
+    submit_many(&test, 3).await;
+    let (driver, mut desk) = (driver(&test), Desk::default());
+    let arrived = |n: usize| test.at_partner(&name(n)).is_some();
+    work_until(&driver, &mut desk, "three that hang", async || (0..3).all(arrived)).await;
+    test.submit(&SIDES[2].document(&name(3), 3)).await;
+    work_until(&driver, &mut desk, "the fourth place", async || arrived(3)).await;
+    assert_eq!(
+        test.count("attempts WHERE finished_at IS NULL").await,
+        4,
+        "none of them was given up meanwhile"
+    );
+    // As a process that is killed: the rest is what a rescue makes of it.
+    drop(desk);
+    let test = test.restart("").await;
+    let rescued = test.app.sweeper().rescue_all().await.expect("they are taken back");
+    assert_eq!(rescued.unconfirmed, 4);
+    test.run_until_idle().await;
+    test.finish().await;
 }
