@@ -119,8 +119,10 @@ impl Driver {
         let concurrency = self.partner.policy.concurrency;
         let busy = u32::try_from(desk.away.len()).unwrap_or(u32::MAX);
         let lingers = desk.waiting_since.is_some_and(|since| now.duration_since(since) < LINGER);
-        // While it is busy, what ended waits for company: a commit for one costs as much as a commit for many.
-        if lingers && busy > concurrency / 4 {
+        // While it is busy, what ended waits for company: a commit for one costs as much as a commit for many. Where a turn's
+        // statements go to a server, each costs more, and there are fewer turns.
+        let few = if self.delivery.store.is_one_daemons() { concurrency / 2 } else { concurrency / 4 };
+        if lingers && busy > few {
             return Ok(false);
         }
         let free =

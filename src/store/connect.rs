@@ -8,6 +8,7 @@ use super::tx::{Inner, SqlitePools, Store, within};
 use sqlx::Connection as _;
 use sqlx::postgres::{PgConnectOptions, PgPool, PgPoolOptions};
 use sqlx::sqlite::{SqliteConnectOptions, SqliteJournalMode, SqlitePoolOptions, SqliteSynchronous};
+use std::num::NonZeroUsize;
 use std::path::Path;
 use std::str::FromStr as _;
 use std::sync::Arc;
@@ -147,7 +148,7 @@ impl Store {
             .await
             .map_err(failed)?;
         let readers = SqlitePoolOptions::new()
-            .max_connections(4)
+            .max_connections(readers())
             .test_before_acquire(false)
             .connect_with(options.pragma("query_only", "ON").pragma("cache_size", READERS_CACHE))
             .await
@@ -155,6 +156,12 @@ impl Store {
         let place = Place::of(&path);
         Ok(SqlitePools { writer, readers, path, place })
     }
+}
+
+/// SQLite: so many look at once. Each computes, and keeps pages: more than there are cores would be no faster.
+fn readers() -> u32 {
+    let cores = std::thread::available_parallelism().map_or(2, NonZeroUsize::get);
+    u32::try_from(cores.clamp(2, 4)).unwrap_or(4)
 }
 
 /// A word that no other store announces with.
