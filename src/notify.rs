@@ -4,7 +4,7 @@ use crate::clock::Clock;
 use jiff::SignedDuration;
 use tokio::sync::watch;
 
-/// Rings when the outbox changed. Cheap to clone.
+/// Rings when something changed. Cheap to clone.
 #[derive(Clone, Debug)]
 pub struct Bell(watch::Sender<u64>);
 
@@ -17,7 +17,7 @@ pub struct Bells {
     pub news: Bell,
     /// Upstream put rows into its table.
     pub intake: Bell,
-    /// An act on many was begun, paused, resumed or cancelled.
+    /// An act on many was begun, paused, resumed or cancelled: by this process, or perhaps by another one that announced something.
     pub acts: Bell,
 }
 

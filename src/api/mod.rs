@@ -70,7 +70,7 @@ pub struct ApiState {
     pub partners: Arc<Partners>,
     /// What time it is.
     pub clock: Clock,
-    /// Rung when the outbox changed.
+    /// Heard by those who wait for events; rung when an act changed something.
     pub bells: Bells,
     /// Takes pushed messages.
     pub receiver: Receiver,

@@ -36,6 +36,9 @@ impl Bucket {
     /// Takes exchanges that begin now. Those that begin anyway may be more than were there: later ones wait for
     /// them, up to a second.
     pub fn take(&mut self, exchanges: u32, rate: u32, now: Timestamp) {
+        if exchanges == 0 {
+            return;
+        }
         let furthest = now.as_microsecond() + tolerance(rate) + SECOND;
         self.0 = (self.used_up_to(rate, now) + cost(exchanges, rate)).min(furthest);
     }

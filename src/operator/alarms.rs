@@ -42,6 +42,7 @@ impl Operator {
             Ok::<_, IntakeError>(cleared)
         });
         if cleared.await? {
+            self.intake.bells.news.ring();
             return Ok(());
         }
         Err(IntakeError::Refused(vec![Problem::new(

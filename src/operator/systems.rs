@@ -69,6 +69,7 @@ impl Operator {
     ) -> Result<[String; 2], IntakeError> {
         let because = cleaned(because)?;
         let (why, reason) = despite_races(|| self.lift(partner, &because, author)).await?;
+        self.intake.bells.changed();
         let reason = reason.or_else(|| why.map(|why| why.as_str().to_owned()));
         Ok(match (why, reason) {
             (Some(Why::Maintenance), _) => [
@@ -119,6 +120,7 @@ impl Operator {
         let exchange = partner.probe(&self.intake.clock).await;
         let (suspended, change) =
             despite_races(|| self.end_probe(partner, &exchange, &reason, author)).await?;
+        self.intake.bells.changed();
         let serves = exchange.outcome.sign() == Sign::Answered && exchange.outcome.blocked().is_none();
         Ok(Probed { view: probe_view(partner, &exchange, change, suspended), serves })
     }

@@ -142,7 +142,7 @@ impl Driver {
         Ok(begun > 0 || settled)
     }
 
-    /// Returns how many were begun, a probe included, and whether something was settled.
+    /// Returns how many were begun, a probe included, and whether something that ended was taken up.
     async fn turn(&self, desk: &mut Desk, free: u32) -> Result<(usize, bool), StoreError> {
         let spent = self.partner.spent();
         let turn = Turn {
@@ -155,7 +155,7 @@ impl Driver {
             again: desk.again,
             spent,
         };
-        let settled = !desk.finished.is_empty() || !desk.checked.is_empty();
+        let settled = !desk.finished.is_empty() || !desk.checked.is_empty() || desk.probed.is_some();
         let turned = self.delivery.store.grouped(turn).await;
         desk.again = turned.is_err();
         let turned = turned.inspect_err(|_| self.partner.count(spent))?;

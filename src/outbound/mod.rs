@@ -33,7 +33,7 @@ pub struct Delivery {
     pub sealer: Arc<Sealer>,
     /// What time it is.
     pub clock: Clock,
-    /// Rung after every settlement.
+    /// Heard where something may be due; rung for the news of every turn.
     pub bells: Bells,
     /// Answers about organizations.
     pub organizations: Organizations,

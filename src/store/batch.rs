@@ -89,7 +89,7 @@ impl<'a> From<Option<&'a [u8]>> for Value<'a> {
     }
 }
 
-/// A statement that reads a list of rows: `WITH v (columns) AS (…) tail`. The first column is never NULL.
+/// A statement that reads a list of rows: `WITH v (columns) AS (…) tail`. The first column is never NULL on SQLite.
 ///
 /// On PostgreSQL the list is one array a column, and the text the same for any number of rows. SQLite has no arrays: there
 /// it is a list of places, and each number of rows a text of its own.

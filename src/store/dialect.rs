@@ -125,16 +125,7 @@ pub(super) const UNSEAT_POSTGRES: &str = "SELECT COUNT(pg_terminate_backend(lead
 
 /// PostgreSQL, every session: what a daemon had locked comes free within seconds when its host vanishes or the daemon is
 /// stopped in the middle of a transaction. Others wait for its rows and for the feed, and a rescue passes them over.
-///
-/// All statements go by an index, whatever their values are and however few rows there were when they were planned: a plan is made
-/// once, and by no other way as long as there is an index.
-pub(super) const SESSION_POSTGRES: [(&str, &str); 10] = [
-    ("plan_cache_mode", "force_generic_plan"),
-    ("enable_seqscan", "off"),
-    ("enable_hashjoin", "off"),
-    ("enable_mergejoin", "off"),
-    // It would be tried for what has no index.
-    ("jit", "off"),
+pub(super) const SESSION_POSTGRES: [(&str, &str); 5] = [
     ("tcp_keepalives_idle", "2"),
     ("tcp_keepalives_interval", "1"),
     ("tcp_keepalives_count", "3"),

@@ -2,7 +2,7 @@
 
 use super::batch::{Batch, Value};
 use super::dialect::{Text, in_order, text};
-use super::row::{OfTransfer as _, TransferRow, json, storable, transfer_columns};
+use super::row::{TransferRow, json, storable, transfer_columns};
 use super::session::TxInner;
 use super::tx::{Tx, execute, on};
 use super::{Shown, StoreError, Stored};
@@ -129,7 +129,7 @@ const TAKE_IN: Text = text!(
 );
 
 /// Two looks by one row each: PostgreSQL keeps the plan that it made for a table with few rows, and would read all of it for two
-/// rows at once. Each locks what it finds.
+/// rows at once. One of them finds something, or none, and that row alone is locked: nobody holds one and waits for another.
 macro_rules! in_the_way {
     ($lock:literal) => {
         concat!(
@@ -139,7 +139,8 @@ macro_rules! in_the_way {
             $lock,
             ") AS same UNION ALL SELECT * FROM (SELECT ",
             transfer_columns!(),
-            " FROM transfers WHERE id = (SELECT transfer_id FROM open_people WHERE person = $2) AND person = $2 \
+            " FROM transfers WHERE NOT EXISTS (SELECT 1 FROM transfers WHERE request_id = $1) \
+              AND id = (SELECT transfer_id FROM open_people WHERE person = $2) AND person = $2 \
               AND state NOT IN ('completed', 'rejected', 'overdue', 'withdrawn')",
             $lock,
             ") AS open"
@@ -306,11 +307,9 @@ impl Tx {
         person: &[u8],
     ) -> Result<Option<Stored>, StoreError> {
         let sql = if self.locks() { in_the_way!(" FOR UPDATE") } else { in_the_way!("") };
-        let rows: Vec<TransferRow> = on!(self, "looking whether a transfer is here already", db =>
-            sqlx::query_as(sql).bind(request_id.as_str()).bind(person).fetch_all(db))?;
-        let (same, others): (Vec<_>, Vec<_>) =
-            rows.into_iter().partition(|row| row.request_id() == request_id.as_str());
-        same.into_iter().chain(others).next().map(Stored::try_from).transpose()
+        let row: Option<TransferRow> = on!(self, "looking whether a transfer is here already", db =>
+            sqlx::query_as(sql).bind(request_id.as_str()).bind(person).fetch_optional(db))?;
+        row.map(Stored::try_from).transpose()
     }
 
     /// The open transfer of a person, by blind index.

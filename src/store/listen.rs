@@ -11,11 +11,6 @@ use sqlx::postgres::{PgListener, PgPool};
 /// Between two attempts to listen again.
 const PAUSE: SignedDuration = SignedDuration::from_secs(1);
 
-/// Rings for what another process announced.
-fn ring(bells: &Bells, word: &str) {
-    if word == INTAKE_WORD { bells.intake.ring() } else { bells.changed() }
-}
-
 impl Store {
     /// Rings for what other processes announce, for as long as the store is open; on SQLite nobody announces anything, and it
     /// ends at once. A connection that is lost is made again, and then all of them ring: something may have been missed.
@@ -42,11 +37,17 @@ async fn relay(pool: &PgPool, bells: &Bells, own: &str) -> Result<(), sqlx::Erro
     listener.eager_reconnect(false);
     listener.listen(CHANNEL_POSTGRES).await?;
     bells.intake.ring();
+    bells.acts.ring();
     bells.changed();
     while let Some(heard) = listener.try_recv().await? {
-        // What this process does rings its bells without the database.
-        if heard.payload() != own {
-            ring(bells, heard.payload());
+        match heard.payload() {
+            INTAKE_WORD => bells.intake.ring(),
+            // Who delivers here has heard of it without the database; who tells upstream perhaps not.
+            announcer if announcer == own => bells.news.ring(),
+            _ => {
+                bells.changed();
+                bells.acts.ring();
+            }
         }
     }
     Ok(())

@@ -44,6 +44,10 @@ impl<D: Database> DerefMut for Session<D> {
 }
 
 impl<D: Database> Session<D> {
+    pub(super) const fn is_transaction(&self) -> bool {
+        matches!(self, Self::Transaction(_))
+    }
+
     pub(super) async fn commit(self) -> Result<(), sqlx::Error> {
         match self {
             Self::Transaction(transaction) => transaction.commit().await,

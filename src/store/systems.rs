@@ -53,7 +53,7 @@ struct Columns {
 }
 
 #[derive(sqlx::FromRow)]
-struct Glance {
+struct Looked {
     #[sqlx(flatten)]
     columns: Columns,
     next_due: Option<i64>,
@@ -121,7 +121,7 @@ impl Tx {
         &mut self,
         system: &System,
     ) -> Result<(SystemRow, Option<Timestamp>), StoreError> {
-        let found: Glance = on!(self, "looking for what is due", db => sqlx::query_as(concat!(
+        let found: Looked = on!(self, "looking for what is due", db => sqlx::query_as(concat!(
             "SELECT COALESCE(feed_cursor, 0) AS feed_cursor, suspended, paused, credentials, health, (", next_due!(),
             ") AS next_due FROM (SELECT 1 AS one) AS always LEFT JOIN systems ON systems.system = $1"))
             .bind(system.as_str())

@@ -123,7 +123,8 @@ pub(super) use on;
 
 /// Likewise a statement without an answer: `execute!(tx, "doing so", sqlx::query("…"))` is how many rows it changed.
 macro_rules! execute {
-    ($tx:expr, $action:literal, $query:expr) => {
+    ($tx:expr, $action:literal, $query:expr) => {{
+        debug_assert!($tx.is_transaction(), "what changes something is undone as a whole");
         match &mut $tx.inner {
             $crate::store::session::TxInner::Sqlite(transaction) => {
                 $query.execute(&mut **transaction).await.map(|done| done.rows_affected())
@@ -134,7 +135,7 @@ macro_rules! execute {
             }
         }
         .map_err(|source| $crate::store::StoreError::Database { action: $action, source })
-    };
+    }};
 }
 pub(super) use execute;
 
@@ -308,6 +309,14 @@ impl Tx {
     pub(super) fn new(inner: TxInner, name: &'static str, writes: bool) -> Self {
         let (lines, turned, told) = (Vec::new(), Vec::new(), Vec::new());
         Self { inner, name, lines, turned, counts: Pending::default(), told, writes }
+    }
+
+    /// Whether its statements are one: not those of a [`Store::glance`].
+    pub(super) const fn is_transaction(&self) -> bool {
+        match &self.inner {
+            TxInner::Sqlite(session) => session.is_transaction(),
+            TxInner::Postgres(session) => session.is_transaction(),
+        }
     }
 
     /// Whether what is read in order to be written needs a lock.

@@ -1,6 +1,6 @@
 //! The systems' switches and the alarms over HTTP.
 
-use crate::support::{SIDES, Setup};
+use crate::support::{SIDES, Setup, in_time};
 use league_gateway::access::Role;
 use league_sandbox::{Fault, FaultKind};
 use serde_json::{Value, json};
@@ -35,9 +35,12 @@ async fn a_system_is_paused_resumed_and_probed() {
             "{waiting}"
         );
 
+        let mut rung = test.app.bells.work.listen();
         let resumed =
             desk.post("/v1/operator/systems/guangdong/resume", &json!({"reason": "检修结束"})).await;
         assert_eq!(resumed.json()["system"]["state"], "ready", "{}", resumed.text());
+        let hour = jiff::SignedDuration::from_hours(1);
+        in_time("whoever delivers to be woken", rung.wait(&test.app.clock, hour)).await;
         let probed = desk.post("/v1/operator/systems/guangdong/probe", &json!({"reason": "确认"})).await;
         assert_eq!(probed.json()["probe"]["outcome"], "answered", "{}", probed.text());
         assert_eq!(shown().await["last_success_at"], json!(test.app.clock.now()));

@@ -187,11 +187,11 @@ mod postgres_alone {
         together:
             a_claim_passes_over_what_is_being_claimed
             who_ends_meanwhile_is_not_open
+            who_ends_meanwhile_is_in_nobodys_way
             what_is_held_is_changed_by_nobody_else_until_the_commit
             works_that_wait_for_each_other_both_end
             a_commit_rings_in_other_processes
-            nobody_hears_their_own_announcements
-            no_work_reads_a_table_from_end_to_end;
+            nobody_hears_their_own_announcements;
         doors:
             upstream_may_insert_and_nothing_else;
     }

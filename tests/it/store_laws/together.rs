@@ -1,9 +1,7 @@
 //! Many hands at once: nobody's change is lost, nobody waits for what is another's, and the feed skips nothing.
 
 use super::backend::{Bench, write};
-use super::samples::{
-    FOLLOWING, GUANGDONG, NATIONAL, answered, at, claim, happen, insert, reported, sample, submit,
-};
+use super::samples::{FOLLOWING, GUANGDONG, NATIONAL, at, claim, happen, insert, reported, sample};
 use crate::support::in_time;
 use jiff::SignedDuration;
 use league_contract::{PartnerStatus, System};
@@ -136,6 +134,28 @@ pub(super) async fn who_ends_meanwhile_is_not_open(bench: Bench) {
     assert!(open.expect("it is readable").is_none(), "it has ended");
 }
 
+/// PostgreSQL alone: likewise where a new transfer asks, which waits for one row and no other.
+pub(super) async fn who_ends_meanwhile_is_in_nobodys_way(bench: Bench) {
+    let (first, second) = (sample(1), sample(2));
+    let id = bench.put(&first).await;
+    bench.put(&second).await;
+    let mut ending = bench.store.write("law").await.expect("it begins");
+    happen(&mut ending, id, reported(PartnerStatus::Rejected), 1).await.expect("it ends");
+    let mut asking = bench.store.write("law").await.expect("it begins");
+    // Whose request it is says enough: the person's other transfer is not waited for.
+    let repeated = asking.in_the_way(&second.entry.request_id, &first.person.index);
+    let repeated = in_time("the repeat", repeated).await.expect("it is readable").expect("it is there");
+    assert_eq!(repeated.entry.request_id, second.entry.request_id);
+    let new = sample(3);
+    let asked = asking.in_the_way(&new.entry.request_id, &first.person.index);
+    let end = async {
+        somebody_waits(&bench).await;
+        ending.commit().await.expect("it commits");
+    };
+    let (found, ()) = in_time("the end of the wait", async { tokio::join!(asked, end) }).await;
+    assert!(found.expect("it is readable").is_none(), "it has ended");
+}
+
 /// PostgreSQL alone: whoever settles goes by what the transfer was when it was held.
 pub(super) async fn what_is_held_is_changed_by_nobody_else_until_the_commit(bench: Bench) {
     bench.put(&sample(1)).await;
@@ -230,7 +250,7 @@ pub(super) async fn a_commit_rings_in_other_processes(bench: Bench) {
     listening.abort();
 }
 
-/// PostgreSQL alone: what a process does itself rings its bells without the database, once.
+/// PostgreSQL alone: what a process does itself rings those who deliver without the database, once.
 pub(super) async fn nobody_hears_their_own_announcements(bench: Bench) {
     let bench = bench.apart().await;
     let (bells, clock) = (Bells::default(), Clock::manual(at(0)));
@@ -250,71 +270,14 @@ pub(super) async fn nobody_hears_their_own_announcements(bench: Bench) {
     // Announcements come in the order of commits: when this one is here, the one before was.
     bench.execute("INSERT INTO intake (request_id, payload) VALUES ('A', '{}')").await;
     in_time("the bell of the intake", intake.wait(&clock, hour)).await;
-    for bell in [&mut work, &mut news] {
-        tokio::select! {
-            biased;
-            () = bell.wait(&clock, hour) => panic!("its own announcement rang"),
-            () = std::future::ready(()) => {}
-        }
+    tokio::select! {
+        biased;
+        () = work.wait(&clock, hour) => panic!("its own announcement rang"),
+        () = std::future::ready(()) => {}
     }
+    // Those who tell upstream hear of everything: not every writer rings for them.
+    in_time("the bell of the news", news.wait(&clock, hour)).await;
     listening.abort();
-}
-
-/// PostgreSQL alone: a plan is kept, so one that was made while a table was empty must serve when it is full.
-pub(super) async fn no_work_reads_a_table_from_end_to_end(bench: Bench) {
-    bench.store.close().await;
-    let before = read_whole(&bench).await;
-    let other = bench.again().await;
-    for number in 1..=3 {
-        let new = sample(number);
-        write(&other, async |tx| {
-            assert!(tx.in_the_way(&new.entry.request_id, &new.person.index).await?.is_none());
-            insert(tx, &new).await
-        })
-        .await;
-    }
-    let leases = write(&other, async |tx| {
-        tx.system(&NATIONAL).await?;
-        let leases = claim(tx, &NATIONAL, 3, 1).await?;
-        let opened: Vec<_> = leases.iter().map(|lease| submit(lease.entry().id, 1)).collect();
-        let attempts = tx.open_attempts(&opened).await?;
-        Ok(leases.into_iter().zip(attempts).collect::<Vec<_>>())
-    })
-    .await;
-    write(&other, async |tx| {
-        let known: Vec<_> = leases.iter().map(|(lease, _)| (lease.entry().id, lease.fence)).collect();
-        assert_eq!(tx.hold(&known).await?, [true; 3]);
-        let held: Vec<_> = leases.iter().map(|(lease, _)| (lease.entry().id, lease.fence.token)).collect();
-        assert_eq!(tx.leased_all(&held, at(2)).await?.len(), 3);
-        tx.renew(&held, at(90)).await?;
-        let result = answered(2);
-        let ends: Vec<_> = leases.iter().map(|(_, attempt)| (*attempt, &result)).collect();
-        tx.close_attempts(&ends).await?;
-        happen(tx, leases[0].0.entry().id, reported(PartnerStatus::Approved), 2).await?;
-        tx.may_have_arrived(leases[1].0.entry().id).await
-    })
-    .await;
-    other
-        .glance("law", |mut tx| async move { tx.system_and_next_due(&NATIONAL).await })
-        .await
-        .expect("a look");
-    other.close().await;
-    assert_eq!(read_whole(&bench).await, before, "a table was read from end to end");
-}
-
-/// How often tables were read from end to end. A session tells of it at its end: all have ended.
-async fn read_whole(bench: &Bench) -> i64 {
-    let name = bench.database.name();
-    let others = format!(
-        "SELECT COUNT(*) FROM pg_stat_activity WHERE application_name = '{name}' AND pid <> pg_backend_pid()"
-    );
-    in_time("the sessions' end", async { while bench.number(&others).await > 0 {} }).await;
-    let tables = "'transfers', 'documents', 'attempts', 'events', 'callbacks', 'people', 'open_people', 'counts', 'systems'";
-    bench
-        .number(&format!(
-            "SELECT CAST(SUM(seq_scan) AS BIGINT) FROM pg_stat_user_tables WHERE schemaname = '{name}' AND relname IN ({tables})"
-        ))
-        .await
 }
 
 /// Notes how many came with it, on a system's row; one of them can't.
