@@ -106,10 +106,10 @@ impl Store {
     pub async fn grouped<W: Work>(&self, work: W) -> Result<W::Done, StoreError> {
         let alone = work.sharing() == Sharing::Alone && !self.is_one_daemons();
         let (reply, done) = oneshot::channel();
-        let mut job: Box<dyn Job> = Box::new(Waiting { work, done: None, reply });
+        let job: Box<dyn Job> = Box::new(Waiting { work, done: None, reply });
         if alone {
-            let ended = together(&self.inner, job.name(), std::slice::from_mut(&mut job)).await;
-            job.end(ended);
+            let (databases, name) = (self.inner.clone(), job.name());
+            end_apart(async move { end_group(&databases, name, vec![job]).await }).await;
         } else {
             self.groups.0.send(job).map_err(|_| StoreError::Closed)?;
         }
@@ -131,16 +131,19 @@ pub(super) async fn commit_groups(
         }
         group.sort_by_cached_key(|job| job.sharing());
         let databases = databases.clone();
-        // A task of its own: a panic in one piece of work ends its group and not the daemon's only way to commit.
-        let ended = tokio::spawn(async move { end_group(&databases, group).await }).await;
-        if let Err(error) = ended {
-            tracing::error!(%error, "a group of work ended early: whoever waits for it is told, nothing of it was kept");
-        }
+        end_apart(async move { end_group(&databases, "group", group).await }).await;
     }
 }
 
-async fn end_group(databases: &super::tx::Inner, mut group: Vec<Box<dyn Job>>) {
-    let Err(error) = together(databases, "group", &mut group).await else {
+/// In a task of its own: a panic in one piece of work ends its group, and neither the daemon's only way to commit nor whoever waits.
+async fn end_apart(group: impl Future<Output = ()> + Send + 'static) {
+    if let Err(error) = tokio::spawn(group).await {
+        tracing::error!(%error, "a group of work ended early: whoever waits for it is told, nothing of it was kept");
+    }
+}
+
+async fn end_group(databases: &super::tx::Inner, name: &'static str, mut group: Vec<Box<dyn Job>>) {
+    let Err(error) = together(databases, name, &mut group).await else {
         group.into_iter().for_each(|job| job.end(Ok(())));
         return;
     };
