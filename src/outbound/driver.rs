@@ -137,12 +137,12 @@ impl Driver {
                 return Ok(false);
             }
         }
-        let (begun, settled) = self.turn(desk, free).await?;
+        let (_, moved) = self.turn(desk, free).await?;
         // What was settled may be due again at once, and there may be more than could be claimed: the next look tells.
-        Ok(begun > 0 || settled)
+        Ok(moved)
     }
 
-    /// Returns how many were begun, a probe included, and whether something that ended was taken up.
+    /// Returns how many were begun, a probe included, and whether anything was, or something that ended was taken up.
     async fn turn(&self, desk: &mut Desk, free: u32) -> Result<(usize, bool), StoreError> {
         let spent = self.partner.spent();
         let turn = Turn {
@@ -171,10 +171,11 @@ impl Driver {
         desk.waiting_since = None;
         let begun = turned.claimed + usize::from(turned.probe);
         self.begin(desk, turned);
-        if settled || begun > 0 {
+        let moved = settled || begun > 0;
+        if moved {
             self.delivery.bells.news.ring();
         }
-        Ok((begun, settled))
+        Ok((begun, moved))
     }
 
     /// Sends off what a turn put on record.

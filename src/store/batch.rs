@@ -177,7 +177,7 @@ fn arrays<'a, T, const N: usize>(
     let mut arrays = PgArguments::default();
     arrays.reserve(N, 0);
     for column in 0..N {
-        let filled = rows.iter().rposition(|row| !row[column].is_nothing()).map_or(0, |last| last + 1);
+        let filled = rows.iter().rposition(|row| row[column].is_there()).map_or(0, |last| last + 1);
         let cells = rows[..filled].iter().map(|row| &row[column]);
         let added = match rows.first().map(|row| &row[column]) {
             None => Ok(()),
@@ -188,12 +188,6 @@ fn arrays<'a, T, const N: usize>(
         added.map_err(sqlx::Error::Encode)?;
     }
     Ok(arrays)
-}
-
-impl Value<'_> {
-    const fn is_nothing(&self) -> bool {
-        matches!(self, Self::Int(None) | Self::Text(None) | Self::Bytes(None))
-    }
 }
 
 const fn int(value: &Value<'_>) -> Option<i64> {

@@ -144,48 +144,33 @@ macro_rules! insert {
     };
 }
 
+/// The columns of a line, and more.
+macro_rules! line_columns {
+    ($($more:literal),*) => {
+        [
+            "kind",
+            "transfer_id",
+            "request_id",
+            "from_state",
+            "to_state",
+            "milestone",
+            "cause",
+            "detail",
+            "at",
+            "system",
+            "alarm",
+            $($more),*
+        ]
+    };
+}
+
 /// The kind comes first: it is never NULL, and an alarm has no transfer.
-static INSERT: Batch<11> = Batch::new(
-    [
-        "kind",
-        "transfer_id",
-        "request_id",
-        "from_state",
-        "to_state",
-        "milestone",
-        "cause",
-        "detail",
-        "at",
-        "system",
-        "alarm",
-    ],
-    insert!("FROM v"),
-);
+static INSERT: Batch<11> = Batch::new(line_columns!(), insert!("FROM v"));
 
 /// PostgreSQL: everything with which a transaction ends, in one statement: the feed's lock, and only then what is counted and the
 /// lines. Their rows stand side by side, and are of different numbers: each part passes over those that are empty.
 static END_POSTGRES: Batch<19> = Batch::new(
-    [
-        "kind",
-        "transfer_id",
-        "request_id",
-        "from_state",
-        "to_state",
-        "milestone",
-        "cause",
-        "detail",
-        "at",
-        "system",
-        "alarm",
-        "count_kind",
-        "since",
-        "count_system",
-        "what",
-        "change",
-        "hour",
-        "first_id",
-        "last_id",
-    ],
+    line_columns!("count_kind", "since", "count_system", "what", "change", "hour", "first_id", "last_id"),
     concat!(
         ", feed AS MATERIALIZED (",
         lock_feed_postgres!(),

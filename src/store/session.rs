@@ -7,6 +7,7 @@ use super::tx::{Inner, Store, Tx, in_time};
 use sqlx::pool::PoolConnection;
 use sqlx::postgres::PgPool;
 use sqlx::{Database, Postgres, Sqlite, Transaction};
+use std::error::Error;
 use std::io::ErrorKind;
 use std::ops::{Deref, DerefMut};
 
@@ -95,15 +96,10 @@ impl Store {
     pub async fn glance<T, F: Future<Output = Result<T, StoreError>> + Send>(
         &self,
         name: &'static str,
-        look: impl Fn(Tx) -> F + Send,
+        look: impl Fn(Tx) -> F + Send + Sync,
     ) -> Result<T, StoreError> {
-        for _ in 0..POSTGRES_CONNECTIONS {
-            match look(self.alone(name).await?).await {
-                Err(StoreError::Database { source, .. }) if fell(&source) => tell_fallen(&source),
-                looked => return looked,
-            }
-        }
-        look(self.alone(name).await?).await
+        let look = &look;
+        on_one_that_lives(|| async move { look(self.alone(name).await?).await }).await
     }
 
     async fn alone(&self, name: &'static str) -> Result<Tx, StoreError> {
@@ -138,22 +134,31 @@ impl Inner {
 /// Begins on a connection that lives. One that came back a moment ago is taken without a proof: where it fell meanwhile, `BEGIN` finds
 /// that out before anything was done, and another one is taken. A server that is started anew has cut all of them.
 async fn begin(pool: &PgPool, words: &'static str) -> Result<TxInner, sqlx::Error> {
-    let session = |transaction| TxInner::Postgres(Session::Transaction(transaction));
-    for _ in 0..POSTGRES_CONNECTIONS {
-        match in_time(pool.begin_with(words)).await {
-            Err(error) if fell(&error) => tell_fallen(&error),
-            begun => return begun.map(session),
-        }
-    }
-    in_time(pool.begin_with(words)).await.map(session)
+    let begun = on_one_that_lives(|| in_time(pool.begin_with(words))).await;
+    begun.map(|transaction| TxInner::Postgres(Session::Transaction(transaction)))
 }
 
-fn tell_fallen(error: &sqlx::Error) {
-    tracing::debug!(%error, "a connection was cut: another one is taken");
+/// Does something on one connection after the other until one was not cut.
+async fn on_one_that_lives<T, E: Error + 'static, F: Future<Output = Result<T, E>>>(
+    once: impl Fn() -> F,
+) -> Result<T, E> {
+    for _ in 0..POSTGRES_CONNECTIONS {
+        match once().await {
+            Err(error) if fell(&error) => {
+                tracing::debug!(%error, "a connection was cut: another one is taken");
+            }
+            done => return done,
+        }
+    }
+    once().await
 }
 
 /// Whether a connection was cut. One that is silent is not: it was waited for already.
-fn fell(error: &sqlx::Error) -> bool {
+fn fell(error: &(dyn Error + 'static)) -> bool {
+    let words = std::iter::successors(Some(error), |error| (*error).source());
+    let Some(error) = words.into_iter().find_map(|error| error.downcast_ref::<sqlx::Error>()) else {
+        return false;
+    };
     if let sqlx::Error::Io(error) = error {
         let cut = [
             ErrorKind::BrokenPipe,

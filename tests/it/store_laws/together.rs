@@ -118,6 +118,15 @@ async fn somebody_waits(bench: &Bench) {
     }
 }
 
+/// What is found by somebody who waits for a transaction that is committed then.
+async fn across_the_end<T>(bench: &Bench, ending: Tx, asked: impl Future<Output = T>) -> T {
+    let end = async {
+        somebody_waits(bench).await;
+        ending.commit().await.expect("it commits");
+    };
+    in_time("the end of the wait", async { tokio::join!(asked, end) }).await.0
+}
+
 /// PostgreSQL alone: what was waited for is looked at again.
 pub(super) async fn who_ends_meanwhile_is_not_open(bench: Bench) {
     let first = sample(1);
@@ -126,11 +135,7 @@ pub(super) async fn who_ends_meanwhile_is_not_open(bench: Bench) {
     happen(&mut ending, id, reported(PartnerStatus::Rejected), 1).await.expect("it ends");
     let mut asking = bench.store.write("law").await.expect("it begins");
     let asked = asking.open_transfer_of(&first.person.index);
-    let end = async {
-        somebody_waits(&bench).await;
-        ending.commit().await.expect("it commits");
-    };
-    let (open, ()) = in_time("the end of the wait", async { tokio::join!(asked, end) }).await;
+    let open = across_the_end(&bench, ending, asked).await;
     assert!(open.expect("it is readable").is_none(), "it has ended");
 }
 
@@ -148,11 +153,7 @@ pub(super) async fn who_ends_meanwhile_is_in_nobodys_way(bench: Bench) {
     assert_eq!(repeated.entry.request_id, second.entry.request_id);
     let new = sample(3);
     let asked = asking.in_the_way(&new.entry.request_id, &first.person.index);
-    let end = async {
-        somebody_waits(&bench).await;
-        ending.commit().await.expect("it commits");
-    };
-    let (found, ()) = in_time("the end of the wait", async { tokio::join!(asked, end) }).await;
+    let found = across_the_end(&bench, ending, asked).await;
     assert!(found.expect("it is readable").is_none(), "it has ended");
 }
 
